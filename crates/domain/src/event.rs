@@ -1,0 +1,228 @@
+//! What happened, as it is told to webhooks.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Timestamp, session::SessionState, session::text_enum};
+
+text_enum! {
+    /// What an event is about; endpoints choose by it.
+    EventKind {
+        /// A message came in.
+        Message = "message",
+        /// A session changed its state.
+        Session = "session",
+    }
+}
+
+/// A message that came in, as the gateway's own words for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboundMessage {
+    /// WhatsApp's id of it.
+    pub message_id: String,
+    /// The chat's JID: a person's, or a group's.
+    pub chat: String,
+    /// Who wrote it: the chat's JID again, or a member of the group.
+    pub sender: String,
+    /// The other address of the chat: the LID of a phone number, or the phone number of a LID.
+    pub chat_alt: Option<String>,
+    /// The other address of the sender.
+    pub sender_alt: Option<String>,
+    /// The name that the sender goes by.
+    pub push_name: Option<String>,
+    /// The contract's `message`: text, caption, contact name, or comment; else nothing.
+    pub text: Option<String>,
+    /// The word for what kind of message it is, such as `text` or `image`.
+    pub kind: String,
+    /// When it was sent, as WhatsApp says.
+    pub sent_at: Timestamp,
+    /// It came from the offline queue: it was sent while the session was not connected.
+    pub replayed: bool,
+}
+
+/// The body of a message webhook: the Node gateway's four fields, then ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MessageWebhook<'a> {
+    pub session: &'a str,
+    pub from: &'a str,
+    pub message: Option<&'a str>,
+    pub media: Media<'a>,
+    #[serde(rename = "messageId")]
+    pub message_id: &'a str,
+    /// Seconds since 1970, as WhatsApp counts.
+    pub timestamp: i64,
+    pub event: EventKind,
+    #[serde(rename = "type")]
+    pub kind: &'a str,
+    /// Grows by one with each event of the session: a gap means that something is missing.
+    pub sequence: i64,
+    pub phone: Option<&'a str>,
+    pub lid: Option<&'a str>,
+    pub participant: Participant<'a>,
+    pub replayed: bool,
+}
+
+/// The files that a message carries; every kind that it has not is null.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Media<'a> {
+    pub image: Option<&'a str>,
+    pub video: Option<&'a str>,
+    pub document: Option<&'a str>,
+    pub audio: Option<&'a str>,
+}
+
+/// Who wrote a message, by every address that is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Participant<'a> {
+    pub phone: Option<&'a str>,
+    pub lid: Option<&'a str>,
+    #[serde(rename = "pushName")]
+    pub push_name: Option<&'a str>,
+}
+
+/// The body of a session webhook: the Node gateway's two fields, then ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SessionWebhook<'a> {
+    pub session: &'a str,
+    pub status: &'a str,
+    pub event: EventKind,
+    pub state: SessionState,
+    pub reason: Option<&'a str>,
+    /// A human with the phone must scan a code.
+    pub needs_qr: bool,
+    /// A human must act, by scanning or otherwise.
+    pub needs_person: bool,
+    pub sequence: i64,
+    /// Seconds since 1970.
+    pub timestamp: i64,
+}
+
+/// The part of an address pair that is a phone number's JID, and the part that is a LID.
+#[must_use]
+pub fn phone_and_lid<'a>(jid: &'a str, alt: Option<&'a str>) -> (Option<&'a str>, Option<&'a str>) {
+    let find = |server: &str| [Some(jid), alt].into_iter().flatten().find(|jid| jid.ends_with(server));
+    (find("@s.whatsapp.net"), find("@lid"))
+}
+
+impl InboundMessage {
+    /// The body that goes out for this message.
+    #[must_use]
+    pub fn webhook<'a>(&'a self, session: &'a str, sequence: i64) -> MessageWebhook<'a> {
+        let (phone, lid) = phone_and_lid(&self.chat, self.chat_alt.as_deref());
+        let (sender_phone, sender_lid) = phone_and_lid(&self.sender, self.sender_alt.as_deref());
+        MessageWebhook {
+            session,
+            // The Node gateway's receivers expect a phone number here wherever there is one.
+            from: phone.unwrap_or(&self.chat),
+            message: self.text.as_deref(),
+            media: Media::default(),
+            message_id: &self.message_id,
+            timestamp: self.sent_at.seconds(),
+            event: EventKind::Message,
+            kind: &self.kind,
+            sequence,
+            phone,
+            lid,
+            participant: Participant {
+                phone: sender_phone,
+                lid: sender_lid,
+                push_name: self.push_name.as_deref(),
+            },
+            replayed: self.replayed,
+        }
+    }
+}
+
+/// The body that goes out when a session changed its state.
+#[must_use]
+pub fn session_webhook<'a>(
+    session: &'a str,
+    state: SessionState,
+    reason: Option<&'a str>,
+    sequence: i64,
+    at: Timestamp,
+) -> SessionWebhook<'a> {
+    SessionWebhook {
+        session,
+        status: state.webhook_status(),
+        event: EventKind::Session,
+        state,
+        reason,
+        needs_qr: matches!(state, SessionState::Pairing | SessionState::LoggedOut),
+        needs_person: state.needs_person(),
+        sequence,
+        timestamp: at.seconds(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn message() -> InboundMessage {
+        InboundMessage {
+            message_id: "3EB0AA".into(),
+            chat: "100200@lid".into(),
+            sender: "100200@lid".into(),
+            chat_alt: Some("62811@s.whatsapp.net".into()),
+            sender_alt: Some("62811@s.whatsapp.net".into()),
+            push_name: Some("Budi".into()),
+            text: Some("halo".into()),
+            kind: "text".into(),
+            sent_at: Timestamp(1_700_000_000_123),
+            replayed: false,
+        }
+    }
+
+    #[test]
+    fn a_message_webhook_has_the_contracts_fields_and_ours() {
+        assert_eq!(
+            serde_json::to_value(message().webhook("shop", 7)).unwrap(),
+            json!({
+                "session": "shop",
+                "from": "62811@s.whatsapp.net",
+                "message": "halo",
+                "media": {"image": null, "video": null, "document": null, "audio": null},
+                "messageId": "3EB0AA",
+                "timestamp": 1_700_000_000,
+                "event": "message",
+                "type": "text",
+                "sequence": 7,
+                "phone": "62811@s.whatsapp.net",
+                "lid": "100200@lid",
+                "participant": {"phone": "62811@s.whatsapp.net", "lid": "100200@lid", "pushName": "Budi"},
+                "replayed": false
+            })
+        );
+    }
+
+    #[test]
+    fn a_group_message_comes_from_the_group() {
+        let group = InboundMessage { chat: "1203@g.us".into(), chat_alt: None, ..message() };
+        let webhook = group.webhook("shop", 1);
+        assert_eq!((webhook.from, webhook.phone, webhook.lid), ("1203@g.us", None, None));
+        assert_eq!(webhook.participant.phone, Some("62811@s.whatsapp.net"));
+    }
+
+    #[test]
+    fn a_session_webhook_says_whether_a_person_is_needed() {
+        let body = session_webhook(
+            "shop",
+            SessionState::LoggedOut,
+            Some("the phone unlinked it"),
+            3,
+            Timestamp(5000),
+        );
+        assert_eq!(
+            serde_json::to_value(body).unwrap(),
+            json!({
+                "session": "shop", "status": "disconnected", "event": "session", "state": "logged_out",
+                "reason": "the phone unlinked it", "needs_qr": true, "needs_person": true, "sequence": 3,
+                "timestamp": 5
+            })
+        );
+    }
+}

@@ -1,0 +1,17 @@
+//! What the gateway is about, without any input or output: ids, users, sessions and their states,
+//! messages on their way out, events on their way in, webhook deliveries, and the rules between them.
+//!
+//! Everything here is a value or a pure function. Clocks and random sources are passed in.
+
+pub mod clock;
+pub mod event;
+pub mod ids;
+pub mod message;
+pub mod ownership;
+pub mod recipient;
+pub mod session;
+pub mod user;
+pub mod webhook;
+
+pub use clock::{Clock, ManualClock, SharedClock, SystemClock, Timestamp};
+pub use ids::{DeliveryId, EndpointId, EventId, MessageId, RunnerId, SessionId, UserId};

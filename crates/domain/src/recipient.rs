@@ -1,0 +1,71 @@
+//! Whom a message is for: what callers write in `to`, and the JID that it means.
+
+/// `to` had nothing in it once white space and `+` were dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("parameter \"to\" is required")]
+pub struct MissingRecipient;
+
+/// Turns a caller's `to` into a JID, after the rules of the Node gateway:
+/// white space and `+` are dropped; anything with an `@` is a JID and left alone; a group keeps the dash of
+/// `digits-digits`; a person's number loses its dashes.
+pub fn parse_recipient(to: &str, is_group: bool) -> Result<String, MissingRecipient> {
+    let mut jid: String = to.chars().filter(|c| !c.is_whitespace() && *c != '+').collect();
+    if jid.is_empty() {
+        return Err(MissingRecipient);
+    }
+    if jid.contains('@') {
+        return Ok(jid);
+    }
+    if is_group {
+        jid.push_str("@g.us");
+    } else {
+        jid.retain(|c| c != '-');
+        if jid.is_empty() {
+            return Err(MissingRecipient);
+        }
+        jid.push_str("@s.whatsapp.net");
+    }
+    Ok(jid)
+}
+
+/// The phone number of a person's JID, if it has one: `62811@s.whatsapp.net` is `62811`.
+#[must_use]
+pub fn phone_of(jid: &str) -> Option<&str> {
+    let (user, server) = jid.split_once('@')?;
+    let user = user.split([':', '.']).next()?;
+    (server == "s.whatsapp.net" && !user.is_empty() && user.bytes().all(|b| b.is_ascii_digit()))
+        .then_some(user)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn to_is_read_as_the_node_gateway_reads_it() {
+        let table = [
+            ("628123456789", false, "628123456789@s.whatsapp.net"),
+            ("+62 812-3456-789", false, "628123456789@s.whatsapp.net"),
+            ("628123@s.whatsapp.net", false, "628123@s.whatsapp.net"),
+            ("12345@lid", false, "12345@lid"),
+            ("1203630-1234", true, "1203630-1234@g.us"),
+            ("1203630", true, "1203630@g.us"),
+            ("1203630@g.us", true, "1203630@g.us"),
+        ];
+        for (to, is_group, jid) in table {
+            assert_eq!(parse_recipient(to, is_group).as_deref(), Ok(jid), "{to}");
+        }
+        for empty in ["", "  ", "+", "-", "+ -"] {
+            assert_eq!(parse_recipient(empty, false), Err(MissingRecipient), "{empty:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_person_has_a_phone_number() {
+        assert_eq!(phone_of("62811@s.whatsapp.net"), Some("62811"));
+        assert_eq!(phone_of("62811:3@s.whatsapp.net"), Some("62811"));
+        assert_eq!(phone_of("62811@lid"), None);
+        assert_eq!(phone_of("1203@g.us"), None);
+        assert_eq!(phone_of("abc@s.whatsapp.net"), None);
+    }
+}

@@ -1,0 +1,160 @@
+//! The task of one connection: handshake, login or registration, then stanzas in and out.
+
+use crate::login;
+use crate::server::Inner;
+use crate::socket::connection::{Close, Connection};
+use crate::socket::frames::{Ciphers, FrameError, FrameReader, clear_frame};
+use crate::socket::handshake::{self, Established, Hello, Refused};
+use crate::stanza;
+use axum::extract::ws::{Message, WebSocket};
+use bytes::{Bytes, BytesMut};
+use std::sync::Arc;
+use std::time::Duration;
+use wacore_binary::OwnedNodeRef;
+use wacore_binary::util::unpack_bytes;
+
+/// A client that has not finished its handshake by then is cut off.
+const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(20);
+/// Stanzas are put together in one WebSocket message up to about this size.
+const BATCH: usize = 64 * 1024;
+
+/// Why a connection ended without the server wanting it.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error("frames: {0}")]
+    Frames(#[from] FrameError),
+    #[error("handshake: {0}")]
+    Handshake(#[from] Refused),
+    #[error("socket: {0}")]
+    Socket(#[from] axum::Error),
+    #[error("stanza: {0}")]
+    Stanza(#[from] wacore_binary::BinaryError),
+    #[error("closed by the client")]
+    ByClient,
+    #[error("handshake too slow")]
+    TooSlow,
+}
+
+/// Runs a connection to its end.
+pub(crate) async fn run(inner: Arc<Inner>, mut socket: WebSocket, tls: bool) {
+    let connection = Arc::new(Connection::new(inner.next_connection(), tls));
+    inner.counters.connection_opened();
+    let ended = tokio::select! {
+        () = inner.cancel.cancelled() => Ok(()),
+        ended = serve(&inner, &connection, &mut socket) => ended,
+    };
+    connection.mark_closed();
+    login::disconnected(&inner, &connection);
+    inner.counters.connection_closed();
+    match ended {
+        Ok(()) | Err(Ended::ByClient) => tracing::debug!(connection = connection.id, "connection ended"),
+        Err(error) => tracing::debug!(connection = connection.id, %error, "connection ended"),
+    }
+}
+
+async fn serve(inner: &Arc<Inner>, connection: &Arc<Connection>, socket: &mut WebSocket) -> Result<(), Ended> {
+    let mut reader = FrameReader::new();
+    let Established { mut ciphers, client_static, payload, pattern } =
+        tokio::time::timeout(HANDSHAKE_DEADLINE, shake_hands(inner, socket, &mut reader))
+            .await
+            .map_err(|_| Ended::TooSlow)??;
+    let _ = connection.pattern.set(pattern);
+    login::admit(inner, connection, client_static, &payload);
+    let mut pending = Vec::new();
+    loop {
+        // Whatever shared a WebSocket message with the handshake is already here.
+        if !connection.is_stalled() {
+            while let Some(mut frame) = reader.next_frame() {
+                ciphers.open(&mut frame)?;
+                let stanza = OwnedNodeRef::new(unpack_bytes(frame)?)?;
+                stanza::dispatch(inner, connection, &stanza);
+            }
+            if flush(connection, socket, &mut ciphers, &mut pending).await? {
+                return Ok(());
+            }
+        }
+        tokio::select! {
+            biased;
+            () = connection.woken() => {
+                if connection.is_stalled() && connection.closing() == Some(Close::Cut) {
+                    return Ok(());
+                }
+            }
+            received = socket.recv(), if !connection.is_stalled() => reader.feed(&binary(received)?)?,
+        }
+    }
+}
+
+/// Writes what is pending; true when the connection is to end.
+async fn flush(
+    connection: &Connection,
+    socket: &mut WebSocket,
+    ciphers: &mut Ciphers,
+    pending: &mut Vec<Bytes>,
+) -> Result<bool, Ended> {
+    loop {
+        let close = connection.take(pending);
+        if close == Some(Close::Cut) {
+            return Ok(true);
+        }
+        if pending.is_empty() {
+            if close.is_some() {
+                // The peer may be gone already; there is nobody left to tell.
+                let _ = socket.send(Message::Close(None)).await;
+            }
+            return Ok(close.is_some());
+        }
+        let mut batch = BytesMut::new();
+        for stanza in pending.iter() {
+            ciphers.seal(stanza, &mut batch)?;
+            if batch.len() >= BATCH {
+                socket.send(Message::Binary(std::mem::take(&mut batch).freeze())).await?;
+            }
+        }
+        if !batch.is_empty() {
+            socket.send(Message::Binary(batch.freeze())).await?;
+        }
+        if pending.capacity() > 256 {
+            *pending = Vec::new();
+        }
+    }
+}
+
+async fn shake_hands(
+    inner: &Inner,
+    socket: &mut WebSocket,
+    reader: &mut FrameReader,
+) -> Result<Established, Ended> {
+    let hello = next_frame(socket, reader).await?;
+    match handshake::answer(&inner.identity, &hello)? {
+        Hello::Done(answer, established) => {
+            socket.send(Message::Binary(clear_frame(&answer)?)).await?;
+            Ok(*established)
+        }
+        Hello::Continue(answer, pending) => {
+            socket.send(Message::Binary(clear_frame(&answer)?)).await?;
+            let finish = next_frame(socket, reader).await?;
+            Ok(pending.finish(&finish)?)
+        }
+    }
+}
+
+async fn next_frame(socket: &mut WebSocket, reader: &mut FrameReader) -> Result<BytesMut, Ended> {
+    loop {
+        if let Some(frame) = reader.next_frame() {
+            return Ok(frame);
+        }
+        let data = binary(socket.recv().await)?;
+        reader.feed(&data)?;
+    }
+}
+
+fn binary(received: Option<Result<Message, axum::Error>>) -> Result<Bytes, Ended> {
+    match received {
+        Some(Ok(Message::Binary(data))) => Ok(data),
+        // Answered by the WebSocket layer.
+        Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Text(_))) => Ok(Bytes::new()),
+        Some(Ok(Message::Close(_))) | None => Err(Ended::ByClient),
+        Some(Err(error)) => Err(error.into()),
+    }
+}
