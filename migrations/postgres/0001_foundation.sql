@@ -44,6 +44,7 @@ CREATE TABLE sessions (
 );
 CREATE INDEX sessions_by_user ON sessions (user_id, name);
 CREATE INDEX sessions_by_runner ON sessions (runner_id);
+CREATE INDEX sessions_free ON sessions (id) WHERE runner_id IS NULL AND wanted;
 
 -- The history of a session's states. Outlives the session.
 CREATE TABLE session_events (
@@ -61,7 +62,8 @@ CREATE INDEX session_events_by_session ON session_events (session_id, position);
 CREATE TABLE session_state (
     session_id UUID NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
     kind TEXT NOT NULL,
-    key TEXT NOT NULL,
+    -- Compared byte by byte.
+    key TEXT COLLATE "C" NOT NULL,
     value BYTEA NOT NULL,
     -- A number that some kinds are looked up or merged by, such as a time.
     number BIGINT NOT NULL DEFAULT 0,

@@ -12,8 +12,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-/// Milliseconds since 1970-01-01T00:00:00Z. An integer compares and sorts the same in Rust, in `SQLite`
-/// and in `PostgreSQL`; text forms do not.
+/// Milliseconds since 1970-01-01T00:00:00Z. An integer compares and sorts the same in Rust, in SQLite
+/// and in PostgreSQL; text forms do not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(pub i64);

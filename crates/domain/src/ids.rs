@@ -1,4 +1,4 @@
-//! Identifiers. Stored as `UUIDv7` (they sort by creation time), written with a prefix on the wire,
+//! Identifiers. Stored as UUIDv7 (they sort by creation time), written with a prefix on the wire,
 //! so that a session id pasted where a message id belongs is refused by name.
 
 use std::{fmt, str::FromStr};

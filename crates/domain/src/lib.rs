@@ -15,3 +15,4 @@ pub mod webhook;
 
 pub use clock::{Clock, ManualClock, SharedClock, SystemClock, Timestamp};
 pub use ids::{DeliveryId, EndpointId, EventId, MessageId, RunnerId, SessionId, UserId};
+pub use session::Fence;

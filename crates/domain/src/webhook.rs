@@ -103,25 +103,21 @@ pub enum Next {
 }
 
 /// Pauses between attempts: 5 s, 30 s, 2 min, 10 min, 1 h, 3 h, 6 h, 12 h, 24 h, 24 h.
-const PAUSES: [Duration; 10] = {
-    const MINUTE: u64 = 60;
-    const HOUR: u64 = 60 * MINUTE;
-    [
-        Duration::from_secs(5),
-        Duration::from_secs(30),
-        Duration::from_secs(2 * MINUTE),
-        Duration::from_secs(10 * MINUTE),
-        Duration::from_secs(HOUR),
-        Duration::from_secs(3 * HOUR),
-        Duration::from_secs(6 * HOUR),
-        Duration::from_secs(12 * HOUR),
-        Duration::from_secs(24 * HOUR),
-        Duration::from_secs(24 * HOUR),
-    ]
-};
+const PAUSES: [Duration; 10] = [
+    Duration::from_secs(5),
+    Duration::from_secs(30),
+    Duration::from_mins(2),
+    Duration::from_mins(10),
+    Duration::from_hours(1),
+    Duration::from_hours(3),
+    Duration::from_hours(6),
+    Duration::from_hours(12),
+    Duration::from_hours(24),
+    Duration::from_hours(24),
+];
 
 /// The longest `Retry-After` that is honoured.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(24);
 
 /// How many attempts a delivery gets.
 pub const MAX_ATTEMPTS: usize = PAUSES.len() + 1;

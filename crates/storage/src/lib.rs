@@ -1,0 +1,46 @@
+//! Every fact the gateway keeps, in SQLite or PostgreSQL, and the only crate that speaks SQL.
+//!
+//! One SQL text serves both databases ([`driver`]); the few places where they differ stand in [`dialect`].
+//! Hot writes of all sessions of a process share transactions ([`group_commit`]): a call returns after its
+//! commit, so committed still means durable.
+//!
+//! # How to add a table
+//! 1. A migration with the same number and name under `migrations/sqlite` and `migrations/postgres`.
+//! 2. A file here, named after the table, with an `impl Database` of what callers need: whole questions and
+//!    whole changes, not rows and columns.
+//! 3. A test under `tests/`, which runs on both databases.
+//!
+//! # Errors
+//! Every method returns [`Error`]; what is not found is `None`.
+
+mod coalesce;
+mod database;
+mod deliveries;
+mod dialect;
+mod driver;
+mod endpoints;
+mod error;
+mod events;
+mod fence;
+mod group_commit;
+mod outbound;
+mod rows;
+mod runners;
+mod session_state;
+mod sessions;
+mod transitions;
+mod users;
+
+pub use database::{Database, OpenError, Options, Synchronous};
+pub use deliveries::{DeliveryCounts, Settlement};
+pub use error::Error;
+pub use events::Committed;
+pub use outbound::{Accepted, Progress};
+pub use runners::{Runner, RunnerRegistration};
+pub use session_state::{Change, SessionStore, StateRow};
+pub use sessions::{Claimed, Started};
+pub use transitions::Transition;
+pub use users::{NewUser, StoredUser};
+
+/// What methods of this crate return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -122,6 +122,9 @@ impl Queue {
         if self.held {
             return outgoing;
         }
+        if self.finish_backlog(&mut outgoing) {
+            return outgoing;
+        }
         while let Some(entry) = self.entries.get(self.in_flight) {
             match &mut self.mode {
                 Mode::Waiting => break,
@@ -162,8 +165,10 @@ impl Queue {
         self.settled += 1;
         if at < self.in_flight {
             self.in_flight -= 1;
-        } else if let Mode::Backlog { left, .. } = &mut self.mode {
-            *left = left.saturating_sub(1);
+        } else if let Mode::Backlog { left, .. } = &mut self.mode
+            && at < self.in_flight + *left
+        {
+            *left -= 1;
         }
         if self.record && class == Class::Message {
             self.deliveries.entry(entry.id).or_default().settled += 1;

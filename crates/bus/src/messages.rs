@@ -1,0 +1,154 @@
+//! What is said over the bus. Every word here is read by processes of the version before and the version after:
+//! add, never rename. A command names rows; the rows are the truth.
+
+use domain::{MessageId, SessionId, UserId, message::Failure};
+use serde::{Deserialize, Serialize};
+
+/// To whoever owns a session, at [`subjects::session_command`](crate::subjects::session_command). All may be
+/// sent again when the answer was lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionCommand {
+    /// Send this stored message as soon as its turn in its chat comes, and answer when WhatsApp has it:
+    /// [`SessionReply::Sent`], [`SessionReply::Failed`] or [`SessionReply::NotConnected`].
+    Send { message: MessageId },
+    /// Which of these phone numbers (digits only) WhatsApp knows: [`SessionReply::Numbers`].
+    CheckNumbers { numbers: Vec<String> },
+    /// Picture and status text of a JID: [`SessionReply::Profile`].
+    Profile { target: String },
+    /// The groups that the number is in: [`SessionReply::Groups`].
+    Groups,
+    /// Offer a pairing code for this phone number (digits only) in place of the QR code:
+    /// [`SessionReply::PairingCode`].
+    PairWithCode { phone: String },
+    /// Unlink the device at WhatsApp and forget its credentials: [`SessionReply::Done`].
+    Logout,
+    /// Disconnect and give the session up; the reason is in the session's row: [`SessionReply::Done`].
+    Stop,
+}
+
+/// The answer to a [`SessionCommand`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionReply {
+    /// WhatsApp has the message; `sent_at` in milliseconds since 1970.
+    Sent { sent_at: domain::Timestamp },
+    /// The message will not be sent.
+    Failed { failure: Failure },
+    /// The session is not on line now. A message stays queued; nothing else was done.
+    NotConnected,
+    /// One entry for each number that was asked for, in the same order.
+    Numbers { numbers: Vec<NumberCheck> },
+    /// What WhatsApp shows to this account; `None` where it shows nothing. `registered` is `false` when it
+    /// does not know the JID.
+    Profile { registered: bool, picture_url: Option<String>, status: Option<String> },
+    /// The groups, in no particular order.
+    Groups { groups: Vec<Group> },
+    /// What to type on the phone.
+    PairingCode { code: String },
+    /// Done as asked.
+    Done,
+}
+
+/// Whether WhatsApp knows a number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NumberCheck {
+    /// As it was asked for.
+    pub number: String,
+    /// Its JID; `None` when WhatsApp does not know the number.
+    pub jid: Option<String>,
+}
+
+/// A group as its list shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// Ends in `@g.us`.
+    pub jid: String,
+    /// Its subject.
+    pub name: String,
+    /// How many members it has.
+    pub participants: usize,
+}
+
+/// To one runner, at [`subjects::runner`](crate::subjects::runner); answered with [`RunnerReply`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunnerCommand {
+    /// Give these sessions up, so that other runners claim them.
+    Give { sessions: Vec<SessionId> },
+    /// Take no more sessions and give up the ones held, as before a planned stop.
+    Drain,
+}
+
+/// The answer to a [`RunnerCommand`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunnerReply {
+    /// It has begun; the rows show how far it is.
+    Begun,
+}
+
+/// "Look now." Each is published at the subject of the same name in [`subjects`](crate::subjects), after the
+/// transaction that made it true.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hint {
+    /// The session's row changed: its state, its QR code, or whether it is wanted.
+    SessionChanged { session: SessionId },
+    /// There are sessions without a runner.
+    SessionsAvailable,
+    /// There are deliveries to make.
+    DeliveriesDue,
+    /// The user's password, keys or settings changed, or the user is gone: forget what you remember.
+    UserChanged { user: UserId },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec;
+
+    /// The wire form of every word. A failure here is a change that running processes cannot read.
+    #[test]
+    fn the_words_stay_as_they_are() {
+        let session: SessionId = "ses_0193b3f0a1b27c3d8e4f5a6b7c8d9e0f".parse().unwrap();
+        let message: MessageId = "msg_0193b3f0a1b27c3d8e4f5a6b7c8d9e0f".parse().unwrap();
+        let table = [
+            (
+                json(&SessionCommand::Send { message }),
+                r#"{"send":{"message":"msg_0193b3f0a1b27c3d8e4f5a6b7c8d9e0f"}}"#,
+            ),
+            (
+                json(&SessionCommand::CheckNumbers { numbers: vec!["1".into()] }),
+                r#"{"check_numbers":{"numbers":["1"]}}"#,
+            ),
+            (json(&SessionCommand::Profile { target: "a".into() }), r#"{"profile":{"target":"a"}}"#),
+            (json(&SessionCommand::Groups), r#""groups""#),
+            (
+                json(&SessionCommand::PairWithCode { phone: "1".into() }),
+                r#"{"pair_with_code":{"phone":"1"}}"#,
+            ),
+            (json(&SessionCommand::Logout), r#""logout""#),
+            (json(&SessionCommand::Stop), r#""stop""#),
+            (json(&SessionReply::Sent { sent_at: domain::Timestamp(5) }), r#"{"sent":{"sent_at":5}}"#),
+            (json(&SessionReply::NotConnected), r#""not_connected""#),
+            (json(&SessionReply::Done), r#""done""#),
+            (json(&RunnerCommand::Drain), r#""drain""#),
+            (json(&RunnerReply::Begun), r#""begun""#),
+            (
+                json(&Hint::SessionChanged { session }),
+                r#"{"session_changed":{"session":"ses_0193b3f0a1b27c3d8e4f5a6b7c8d9e0f"}}"#,
+            ),
+            (json(&Hint::SessionsAvailable), r#""sessions_available""#),
+            (json(&Hint::DeliveriesDue), r#""deliveries_due""#),
+            (json(&Hint::UserChanged { user: UserId(4) }), r#"{"user_changed":{"user":4}}"#),
+        ];
+        for (written, expected) in table {
+            assert_eq!(written, format!(r#"{{"v":1,"body":{expected}}}"#));
+        }
+    }
+
+    fn json<T: Serialize>(word: &T) -> String {
+        String::from_utf8(codec::encode(word).unwrap().to_vec()).unwrap()
+    }
+}

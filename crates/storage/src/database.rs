@@ -1,0 +1,292 @@
+//! Opening a database: connections, pragmas, migrations, and the lock that keeps SQLite to one process.
+
+use std::{
+    fs::{File, TryLockError},
+    path::{Path, PathBuf},
+    str::FromStr as _,
+    sync::Arc,
+    time::Duration,
+};
+
+use domain::SharedClock;
+use secrets::KeyRing;
+use sqlx::{
+    PgPool, SqlitePool,
+    migrate::{MigrateError, Migrator},
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use crate::{
+    coalesce::Coalesce,
+    driver::{Reader, Tx},
+    error::Error,
+    group_commit::GroupCommit,
+};
+
+static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
+static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/postgres");
+
+/// The oldest PostgreSQL that the statements here were tried on, as `server_version_num`.
+const OLDEST_POSTGRES: i32 = 130_000;
+
+/// How long a statement waits for a connection before the caller hears "not available".
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// When a commit counts as done on SQLite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Synchronous {
+    /// On the disk: survives a power cut.
+    #[default]
+    Full,
+    /// In the operating system's hands: survives a crash of the process; a power cut may lose the last commits.
+    Normal,
+}
+
+/// How to open a database.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// `sqlite:path/to/file` or `postgres://…`.
+    pub url: String,
+    /// Connections to PostgreSQL; readers on SQLite.
+    pub max_connections: u32,
+    pub synchronous: Synchronous,
+}
+
+impl Options {
+    /// Defaults for a URL: eight connections, commits on the disk.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), max_connections: 8, synchronous: Synchronous::default() }
+    }
+}
+
+/// Why a database cannot be used. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("DATABASE_URL must start with `sqlite:` or `postgres://`")]
+    UnknownScheme,
+    #[error("the database URL cannot be read: {0}")]
+    InvalidUrl(String),
+    #[error(
+        "{} is in use by another process. SQLite serves one process only: stop the other one, or use PostgreSQL",
+        .0.display()
+    )]
+    InUse(PathBuf),
+    #[error("{} cannot be used: {reason}", .path.display())]
+    File { path: PathBuf, reason: String },
+    #[error(
+        "{} is not a database of this software, or it is damaged ({reason}). Move it away, or restore a backup",
+        .path.display()
+    )]
+    NotOurs { path: PathBuf, reason: String },
+    #[error("PostgreSQL {0} is too old: version 13 or later is needed")]
+    TooOld(i32),
+    #[error("the database was written by a newer version of this software (migration {0} is unknown here)")]
+    Newer(i64),
+    #[error("migrations could not be applied: {0}")]
+    Migration(String),
+    #[error("the database refused the connection: {0}")]
+    Refused(String),
+    #[error("the database cannot be reached: {0}")]
+    Unreachable(String),
+}
+
+impl OpenError {
+    /// Trying again later may help.
+    #[must_use]
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::Unreachable(_))
+    }
+}
+
+pub(crate) enum Pools {
+    Sqlite {
+        /// The one connection that writes: writers queue here instead of failing with "busy".
+        writer: SqlitePool,
+        readers: SqlitePool,
+        /// Held as long as the database is open.
+        _lock: File,
+    },
+    Postgres(PgPool),
+}
+
+pub(crate) struct Shared {
+    pub(crate) pools: Pools,
+    pub(crate) keys: Arc<KeyRing>,
+    pub(crate) clock: SharedClock,
+    pub(crate) coalesce: Coalesce,
+}
+
+/// An open database. Cloning is cheap; all clones are the same.
+#[derive(Clone)]
+pub struct Database {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) writes: GroupCommit,
+}
+
+impl Database {
+    /// Opens a database, making it when it is a SQLite file that is not there, and brings its schema up to date.
+    /// `keys` seals the values that are secret.
+    pub async fn open(options: &Options, keys: Arc<KeyRing>, clock: SharedClock) -> Result<Self, OpenError> {
+        let pools = if let Some(path) = sqlite_path(&options.url) {
+            open_sqlite(path, options).await?
+        } else if options.url.starts_with("postgres://") || options.url.starts_with("postgresql://") {
+            open_postgres(options).await?
+        } else {
+            return Err(OpenError::UnknownScheme);
+        };
+        let shared = Arc::new(Shared { pools, keys, clock, coalesce: Coalesce::default() });
+        Ok(Self { writes: GroupCommit::start(Arc::clone(&shared)), shared })
+    }
+
+    /// It is one file for one process, as opposed to a server.
+    #[must_use]
+    pub fn is_embedded(&self) -> bool {
+        matches!(self.shared.pools, Pools::Sqlite { .. })
+    }
+
+    /// Asks the database for an answer; the way to learn whether it is there.
+    pub async fn ping(&self) -> crate::Result<()> {
+        let mut reader = self.reader().await?;
+        crate::driver::with_conn!(&mut reader, conn => {
+            sqlx::query("SELECT 1").execute(conn).await?;
+        });
+        Ok(())
+    }
+
+    /// Writes what is under way, then lets go of the database.
+    pub async fn close(&self) {
+        self.writes.stop().await;
+        match &self.shared.pools {
+            Pools::Sqlite { writer, readers, .. } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Pools::Postgres(pool) => pool.close().await,
+        }
+    }
+
+    pub(crate) async fn reader(&self) -> crate::Result<Reader> {
+        Ok(match &self.shared.pools {
+            Pools::Sqlite { readers, .. } => Reader::Sqlite(readers.acquire().await?),
+            Pools::Postgres(pool) => Reader::Postgres(pool.acquire().await?),
+        })
+    }
+
+    pub(crate) async fn begin(&self) -> crate::Result<Tx> {
+        self.shared.begin().await.map_err(Error::from)
+    }
+
+    pub(crate) fn now(&self) -> domain::Timestamp {
+        self.shared.clock.now()
+    }
+}
+
+impl Shared {
+    pub(crate) async fn begin(&self) -> Result<Tx, sqlx::Error> {
+        Ok(match &self.pools {
+            Pools::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Pools::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+}
+
+/// The file of a SQLite URL: `sqlite:data/x.db`, `sqlite:///abs/x.db`.
+fn sqlite_path(url: &str) -> Option<&Path> {
+    let rest = url.strip_prefix("sqlite:")?;
+    Some(Path::new(rest.strip_prefix("//").unwrap_or(rest)))
+}
+
+async fn open_sqlite(path: &Path, options: &Options) -> Result<Pools, OpenError> {
+    let file = |error: std::io::Error| OpenError::File { path: path.to_owned(), reason: error.to_string() };
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(file)?;
+    }
+    let lock = File::create(path.with_added_extension("lock")).map_err(file)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(path.to_owned())),
+        Err(TryLockError::Error(error)) => return Err(file(error)),
+    }
+
+    let connect = SqliteConnectOptions::from_str("sqlite:")
+        .map_err(|error| OpenError::InvalidUrl(error.to_string()))?
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(match options.synchronous {
+            Synchronous::Full => SqliteSynchronous::Full,
+            Synchronous::Normal => SqliteSynchronous::Normal,
+        })
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(5))
+        .statement_cache_capacity(512)
+        .pragma("temp_store", "memory")
+        .pragma("cache_size", "-32768")
+        // 16 MiB of write-ahead log before it is folded in: fewer, larger pauses than the default of 4 MiB.
+        .pragma("wal_autocheckpoint", "4096");
+    let not_ours = |error: sqlx::Error| match &error {
+        sqlx::Error::Database(database) if database.code().as_deref() == Some("14") => {
+            OpenError::File { path: path.to_owned(), reason: database.to_string() }
+        }
+        _ => OpenError::NotOurs { path: path.to_owned(), reason: error.to_string() },
+    };
+    let writer = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .connect_with(connect.clone())
+        .await
+        .map_err(not_ours)?;
+    migrate(SQLITE_MIGRATIONS.run(&writer).await).map_err(|error| match error {
+        OpenError::Migration(reason) => OpenError::NotOurs { path: path.to_owned(), reason },
+        other => other,
+    })?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(options.max_connections.max(1))
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .connect_with(connect.read_only(true).create_if_missing(false))
+        .await
+        .map_err(not_ours)?;
+    Ok(Pools::Sqlite { writer, readers, _lock: lock })
+}
+
+async fn open_postgres(options: &Options) -> Result<Pools, OpenError> {
+    let connect = PgConnectOptions::from_str(&options.url)
+        .map_err(|error| OpenError::InvalidUrl(error.to_string()))?
+        .application_name("wa-gateway")
+        .statement_cache_capacity(512);
+    let pool = PgPoolOptions::new()
+        .max_connections(options.max_connections.max(2))
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .connect_with(connect)
+        .await
+        .map_err(|error| match &error {
+            // invalid_authorization, invalid_catalog: waiting does not mend these.
+            sqlx::Error::Database(database)
+                if database.code().is_some_and(|code| code.starts_with("28") || code.starts_with("3D")) =>
+            {
+                OpenError::Refused(database.message().to_owned())
+            }
+            _ => OpenError::Unreachable(error.to_string()),
+        })?;
+    let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int")
+        .fetch_one(&pool)
+        .await
+        .map_err(|error| OpenError::Unreachable(error.to_string()))?;
+    if version < OLDEST_POSTGRES {
+        return Err(OpenError::TooOld(version / 10_000));
+    }
+    migrate(POSTGRES_MIGRATIONS.run(&pool).await)?;
+    Ok(Pools::Postgres(pool))
+}
+
+fn migrate(result: Result<(), MigrateError>) -> Result<(), OpenError> {
+    result.map_err(|error| match error {
+        MigrateError::VersionMissing(version) => OpenError::Newer(version),
+        other => OpenError::Migration(other.to_string()),
+    })
+}

@@ -1,0 +1,149 @@
+//! Where webhooks go.
+
+use std::collections::{BTreeSet, HashMap};
+
+use domain::{EndpointId, UserId, event::EventKind, webhook::UrlLayout};
+use sqlx::QueryBuilder;
+use uuid::Uuid;
+
+use crate::{
+    Result,
+    database::Database,
+    driver::{Tx, runs, with_conn},
+    rows::word,
+};
+
+/// The kinds that an endpoint of the contract wants.
+const CONTRACT_KINDS: &str = ",message,session,";
+
+impl Database {
+    /// Sets the address that webhooks of users without a callback go to; `None` takes it away.
+    pub async fn set_base_endpoint(&self, url: Option<&str>) -> Result<()> {
+        self.set_contract_endpoint(None, UrlLayout::Base, url).await
+    }
+
+    /// Sets a user's callback; `None` takes it away.
+    pub async fn set_callback(&self, user: UserId, url: Option<&str>) -> Result<()> {
+        self.set_contract_endpoint(Some(user), UrlLayout::Callback, url).await
+    }
+
+    async fn set_contract_endpoint(
+        &self,
+        user: Option<UserId>,
+        layout: UrlLayout,
+        url: Option<&str>,
+    ) -> Result<()> {
+        let mut tx = self.begin().await?;
+        // An endpoint that had deliveries is kept, so that its history is; taken away means disabled.
+        with_conn!(&mut tx, conn => {
+            sqlx::query(
+                "UPDATE endpoints SET url = COALESCE($3, url), enabled = ($3 IS NOT NULL), disabled_reason = NULL
+                 WHERE layout = $1 AND COALESCE(user_id, 0) = COALESCE($2, 0)
+                   AND (url <> $3 OR enabled <> ($3 IS NOT NULL) OR $3 IS NULL)",
+            )
+            .bind(layout.as_str())
+            .bind(user.map(|user| user.0))
+            .bind(url)
+            .execute(conn)
+            .await?;
+        });
+        if let Some(url) = url {
+            with_conn!(&mut tx, conn => {
+                sqlx::query(
+                    "INSERT INTO endpoints (id, user_id, layout, url, kinds, enabled, created_at)
+                     VALUES ($1, $2, $3, $4, $5, TRUE, $6)
+                     ON CONFLICT DO NOTHING",
+                )
+                .bind(EndpointId::new().uuid())
+                .bind(user.map(|user| user.0))
+                .bind(layout.as_str())
+                .bind(url)
+                .bind(CONTRACT_KINDS)
+                .bind(self.now().0)
+                .execute(conn)
+                .await?;
+            });
+        }
+        Ok(tx.commit().await?)
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    user_id: Option<i64>,
+    layout: String,
+    kinds: String,
+    enabled: bool,
+    disabled_reason: Option<String>,
+}
+
+/// Which endpoints want what, for some users.
+#[derive(Default)]
+pub(crate) struct Subscriptions {
+    /// The operator's, for users who have no callback.
+    base: Vec<Subscription>,
+    of_user: HashMap<UserId, Vec<Subscription>>,
+}
+
+struct Subscription {
+    endpoint: EndpointId,
+    layout: UrlLayout,
+    kinds: String,
+    enabled: bool,
+    /// Its owner took it away, as opposed to one that was disabled because its receiver asked for it.
+    removed: bool,
+}
+
+impl Subscriptions {
+    /// The endpoints that want events of `kind` of this user: their own, and the operator's base unless they have
+    /// a callback.
+    pub(crate) fn wanting(&self, user: UserId, kind: EventKind) -> impl Iterator<Item = EndpointId> {
+        let own = self.of_user.get(&user).map_or(&[][..], Vec::as_slice);
+        let has_callback = own.iter().any(|own| own.layout == UrlLayout::Callback && !own.removed);
+        let base = if has_callback { &[][..] } else { &self.base };
+        own.iter()
+            .chain(base)
+            .filter(move |subscription| {
+                subscription.enabled && subscription.kinds.split(',').any(|word| word == kind.as_str())
+            })
+            .map(|subscription| subscription.endpoint)
+    }
+}
+
+/// Looks up what the endpoints of `users`, and the operator's, want.
+pub(crate) async fn subscriptions(tx: &mut Tx, users: impl Iterator<Item = UserId>) -> Result<Subscriptions> {
+    let users: Vec<UserId> = users.collect::<BTreeSet<_>>().into_iter().collect();
+    let mut subscriptions = Subscriptions::default();
+    if users.is_empty() {
+        return Ok(subscriptions);
+    }
+    for (nth, run) in runs(&users).enumerate() {
+        let rows: Vec<Row> = with_conn!(tx, conn => {
+            let mut query = QueryBuilder::new(
+                "SELECT id, user_id, layout, kinds, enabled, disabled_reason FROM endpoints WHERE ",
+            );
+            query.push(if nth == 0 { "user_id IS NULL OR user_id IN (" } else { "user_id IN (" });
+            let mut list = query.separated(", ");
+            for user in run {
+                list.push_bind(user.0);
+            }
+            query.push(")");
+            query.build_query_as().fetch_all(conn).await?
+        });
+        for row in rows {
+            let subscription = Subscription {
+                endpoint: row.id.into(),
+                layout: word(&row.layout)?,
+                kinds: row.kinds,
+                enabled: row.enabled,
+                removed: !row.enabled && row.disabled_reason.is_none(),
+            };
+            match row.user_id {
+                None => subscriptions.base.push(subscription),
+                Some(user) => subscriptions.of_user.entry(UserId(user)).or_default().push(subscription),
+            }
+        }
+    }
+    Ok(subscriptions)
+}

@@ -1,0 +1,266 @@
+//! Events and their deliveries: what came in is stored here before WhatsApp hears that it arrived.
+
+use std::collections::{HashMap, HashSet};
+
+use domain::{
+    DeliveryId, EventId, Fence, SessionId, Timestamp, UserId,
+    event::{EventKind, InboundMessage},
+};
+use sqlx::QueryBuilder;
+use uuid::Uuid;
+
+use crate::{
+    Result,
+    database::{Database, Shared},
+    driver::{Tx, runs, with_conn},
+    endpoints,
+    error::Error,
+    fence::Allowed,
+    group_commit::Write,
+};
+
+/// What a commit of messages did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// Messages that were not known before.
+    pub new: usize,
+    /// Webhooks that are due because of them.
+    pub deliveries: usize,
+}
+
+impl Database {
+    /// Stores messages with their webhooks, all or none; those that are known already are left as they are.
+    /// Returns after the commit: now WhatsApp may hear that they arrived.
+    pub async fn commit_inbound(&self, fence: Fence, messages: Vec<InboundMessage>) -> Result<Committed> {
+        self.writes.write(CommitInbound { fence, messages }).await?.ok_or(Error::LeaseLost)
+    }
+}
+
+/// An event that is not stored yet.
+pub(crate) struct NewEvent<'a> {
+    pub id: EventId,
+    pub session: SessionId,
+    pub user: UserId,
+    pub kind: EventKind,
+    pub sequence: i64,
+    pub message: Option<&'a InboundMessage>,
+    pub payload: String,
+}
+
+pub(crate) struct CommitInbound {
+    fence: Fence,
+    messages: Vec<InboundMessage>,
+}
+
+/// What makes a message one message: the session, the chat, the sender, WhatsApp's id.
+type Key<'a> = (SessionId, &'a str, &'a str, &'a str);
+
+fn key(session: SessionId, message: &InboundMessage) -> Key<'_> {
+    (session, &message.chat, &message.sender, &message.message_id)
+}
+
+impl Write for CommitInbound {
+    /// `None` when the claim did not hold.
+    type Output = Option<Committed>;
+
+    fn fence(&self) -> Option<Fence> {
+        Some(self.fence)
+    }
+
+    async fn apply(
+        writes: &[&Self],
+        allowed: &Allowed,
+        shared: &Shared,
+        tx: &mut Tx,
+    ) -> Result<Vec<Self::Output>> {
+        let now = shared.clock.now();
+        let offered: Vec<(SessionId, &InboundMessage)> = writes
+            .iter()
+            .filter(|write| allowed.contains(write.fence))
+            .flat_map(|write| write.messages.iter().map(|message| (write.fence.session, message)))
+            .collect();
+        let known = known(tx, &offered).await?;
+        let mut met: HashSet<Key<'_>> = HashSet::new();
+        let new: Vec<_> = offered
+            .into_iter()
+            .filter(|(session, message)| {
+                let key = key(*session, message);
+                !known.contains(&owned(key)) && met.insert(key)
+            })
+            .collect();
+        let owners = count_up(tx, &new, now).await?;
+        let events = number(&new, &owners)?;
+        let deliveries = announce(tx, &events, now).await?;
+
+        let mut committed: HashMap<SessionId, Committed> = HashMap::new();
+        for event in &events {
+            committed.entry(event.session).or_default().new += 1;
+        }
+        for session in deliveries {
+            committed.entry(session).or_default().deliveries += 1;
+        }
+        Ok(writes
+            .iter()
+            .map(|write| {
+                allowed
+                    .contains(write.fence)
+                    .then(|| committed.get(&write.fence.session).copied().unwrap_or_default())
+            })
+            .collect())
+    }
+}
+
+type OwnedKey = (Uuid, String, String, String);
+
+fn owned((session, chat, sender, id): Key<'_>) -> OwnedKey {
+    (session.uuid(), chat.to_owned(), sender.to_owned(), id.to_owned())
+}
+
+/// Those of the offered messages that are stored already.
+async fn known(tx: &mut Tx, offered: &[(SessionId, &InboundMessage)]) -> Result<HashSet<OwnedKey>> {
+    let mut known = HashSet::new();
+    for run in runs(offered) {
+        let rows: Vec<OwnedKey> = with_conn!(tx, conn => {
+            let mut query = QueryBuilder::new(
+                "SELECT session_id, chat, sender, message_id FROM events
+                 WHERE message_id IS NOT NULL AND (session_id, chat, sender, message_id) IN (",
+            );
+            query.push_values(run, |mut values, (session, message)| {
+                let (session, chat, sender, id) = owned(key(*session, message));
+                values.push_bind(session).push_bind(chat).push_bind(sender).push_bind(id);
+            });
+            query.push(")");
+            query.build_query_as().fetch_all(conn).await?
+        });
+        known.extend(rows);
+    }
+    Ok(known)
+}
+
+/// A session's owner and name, and the number of its latest event.
+struct Owner {
+    user: UserId,
+    name: String,
+    sequence: i64,
+}
+
+/// Counts the sessions' events up by what is new.
+async fn count_up(
+    tx: &mut Tx,
+    new: &[(SessionId, &InboundMessage)],
+    now: Timestamp,
+) -> Result<HashMap<SessionId, Owner>> {
+    let mut counts: HashMap<SessionId, i64> = HashMap::new();
+    for (session, _) in new {
+        *counts.entry(*session).or_default() += 1;
+    }
+    let counts: Vec<_> = counts.into_iter().collect();
+    let mut owners = HashMap::with_capacity(counts.len());
+    for run in runs(&counts) {
+        let rows: Vec<(Uuid, i64, String, i64)> = with_conn!(tx, conn => {
+            let mut query = QueryBuilder::new("UPDATE sessions SET last_message_at = ");
+            query.push_bind(now.0).push(", event_sequence = event_sequence + v.column2 FROM (");
+            query.push_values(run, |mut values, (session, count)| {
+                values.push_bind(session.uuid()).push_bind(*count);
+            });
+            query.push(
+                ") AS v WHERE sessions.id = v.column1
+                 RETURNING sessions.id, sessions.user_id, sessions.name, sessions.event_sequence",
+            );
+            query.build_query_as().fetch_all(conn).await?
+        });
+        owners.extend(rows.into_iter().map(|(id, user, name, sequence)| {
+            (SessionId::from(id), Owner { user: UserId(user), name, sequence })
+        }));
+    }
+    Ok(owners)
+}
+
+/// Turns messages into events, numbered in their order.
+fn number<'a>(
+    new: &[(SessionId, &'a InboundMessage)],
+    owners: &HashMap<SessionId, Owner>,
+) -> Result<Vec<NewEvent<'a>>> {
+    let mut left: HashMap<SessionId, i64> = HashMap::new();
+    for (session, _) in new {
+        *left.entry(*session).or_default() += 1;
+    }
+    new.iter()
+        .map(|(session, message)| {
+            let owner = owners.get(session).ok_or(Error::LeaseLost)?;
+            let left = left.entry(*session).or_default();
+            *left -= 1;
+            let sequence = owner.sequence - *left;
+            let payload = serde_json::to_string(&message.webhook(&owner.name, sequence))
+                .map_err(|error| Error::Refused(error.to_string()))?;
+            Ok(NewEvent {
+                id: EventId::new(),
+                session: *session,
+                user: owner.user,
+                kind: EventKind::Message,
+                sequence,
+                message: Some(message),
+                payload,
+            })
+        })
+        .collect()
+}
+
+/// Stores events and a delivery for each endpoint that wants them; returns the session of each delivery.
+pub(crate) async fn announce(tx: &mut Tx, events: &[NewEvent<'_>], now: Timestamp) -> Result<Vec<SessionId>> {
+    for run in runs(events) {
+        with_conn!(tx, conn => {
+            let mut query = QueryBuilder::new(
+                "INSERT INTO events (id, session_id, user_id, kind, sequence, chat, sender, message_id,
+                   payload, created_at) ",
+            );
+            query.push_values(run, |mut values, event| {
+                values
+                    .push_bind(event.id.uuid())
+                    .push_bind(event.session.uuid())
+                    .push_bind(event.user.0)
+                    .push_bind(event.kind.as_str())
+                    .push_bind(event.sequence)
+                    .push_bind(event.message.map(|message| message.chat.clone()))
+                    .push_bind(event.message.map(|message| message.sender.clone()))
+                    .push_bind(event.message.map(|message| message.message_id.clone()))
+                    .push_bind(event.payload.clone())
+                    .push_bind(now.0);
+            });
+            query.build().execute(conn).await?;
+        });
+    }
+    let subscriptions = endpoints::subscriptions(tx, events.iter().map(|event| event.user)).await?;
+    let deliveries: Vec<_> = events
+        .iter()
+        .flat_map(|event| {
+            subscriptions.wanting(event.user, event.kind).map(move |endpoint| (event, endpoint))
+        })
+        .collect();
+    for run in runs(&deliveries) {
+        with_conn!(tx, conn => {
+            let mut query = QueryBuilder::new(
+                "INSERT INTO deliveries (id, event_id, endpoint_id, ordering_key, state, next_attempt_at,
+                   created_at) ",
+            );
+            query.push_values(run, |mut values, (event, endpoint)| {
+                values
+                    .push_bind(DeliveryId::new().uuid())
+                    .push_bind(event.id.uuid())
+                    .push_bind(endpoint.uuid())
+                    .push_bind(ordering_key(event))
+                    .push_bind("pending")
+                    .push_bind(now.0)
+                    .push_bind(now.0);
+            });
+            query.build().execute(conn).await?;
+        });
+    }
+    Ok(deliveries.iter().map(|(event, _)| event.session).collect())
+}
+
+/// What goes out one after the other: the messages of a chat; the states of a session.
+fn ordering_key(event: &NewEvent<'_>) -> String {
+    let session = event.session.uuid().simple();
+    event.message.map_or_else(|| session.to_string(), |message| format!("{session} {}", message.chat))
+}

@@ -1,0 +1,199 @@
+//! Many callers, one transaction.
+//!
+//! A message costs several small writes, each of which must be durable before the next step. One transaction per
+//! write would spend everything on commits, so hot writes queue here: whatever has gathered while the last
+//! transaction was being committed goes into the next one, as few statements over many rows, and every caller is
+//! answered after the commit. Nobody waits for a batch to fill up.
+//!
+//! When a batch fails, each of its writes is tried once more in a transaction of its own, so that one bad value
+//! fails its own caller only.
+
+use std::sync::Arc;
+
+use domain::Fence;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    Result,
+    database::Shared,
+    deliveries::Settle,
+    driver::Tx,
+    error::Error,
+    events::CommitInbound,
+    fence::{self, Allowed},
+    outbound::{Accept, Advance},
+    session_state::StateWrite,
+    transitions::Transition,
+};
+
+/// Writes that wait for the transaction before theirs; more callers than this wait in line.
+const QUEUE: usize = 4096;
+
+/// The most writes in one transaction.
+const BATCH: usize = 512;
+
+/// A write that shares its transaction with others of its kind and of other kinds.
+pub(crate) trait Write: Send + Sync + Sized + 'static {
+    type Output: Send + 'static;
+
+    /// The claim that this write is made under, if it writes for a session's owner.
+    fn fence(&self) -> Option<Fence>;
+
+    /// Carries out all `writes`, in their order, in few statements; one output each. A write whose fence is not
+    /// among the `allowed` must change nothing.
+    fn apply(
+        writes: &[&Self],
+        allowed: &Allowed,
+        shared: &Shared,
+        tx: &mut Tx,
+    ) -> impl Future<Output = Result<Vec<Self::Output>>> + Send;
+}
+
+pub(crate) struct Pending<W: Write> {
+    write: W,
+    reply: oneshot::Sender<Result<W::Output>>,
+}
+
+macro_rules! lanes {
+    ($($lane:ident: $write:ty),+ $(,)?) => {
+        /// One queued write of any kind.
+        #[expect(non_camel_case_types, reason = "each variant is the lane that it goes into")]
+        pub(crate) enum Job { $($lane(Box<Pending<$write>>),)+ }
+
+        $(impl From<Pending<$write>> for Job {
+            fn from(pending: Pending<$write>) -> Self {
+                Self::$lane(Box::new(pending))
+            }
+        })+
+
+        /// The writes of one transaction, by kind, in the order in which the kinds are carried out.
+        #[derive(Default)]
+        struct Batch { $($lane: Vec<Pending<$write>>,)+ }
+
+        impl Batch {
+            fn push(&mut self, job: Job) {
+                match job { $(Job::$lane(pending) => self.$lane.push(*pending),)+ }
+            }
+
+            fn len(&self) -> usize {
+                0 $(+ self.$lane.len())+
+            }
+
+            fn fences(&self) -> impl Iterator<Item = Fence> {
+                std::iter::empty() $(.chain(self.$lane.iter().filter_map(|pending| pending.write.fence())))+
+            }
+
+            /// Carries out everything in one transaction and answers everybody.
+            async fn commit(self, shared: &Shared) {
+                let several = self.len() > 1;
+                match self.attempt(shared).await {
+                    Ok(outputs) => { $(answer(self.$lane, outputs.$lane);)+ }
+                    Err(error) if several && !matches!(error, Error::Unavailable(_) | Error::Full(_)) => {
+                        $(for pending in self.$lane {
+                            let mut alone = Batch::default();
+                            alone.$lane.push(pending);
+                            Box::pin(alone.commit(shared)).await;
+                        })+
+                    }
+                    Err(error) => {
+                        $(for pending in self.$lane {
+                            let _ = pending.reply.send(Err(error.clone()));
+                        })+
+                    }
+                }
+            }
+
+            async fn attempt(&self, shared: &Shared) -> Result<Outputs> {
+                let mut tx = shared.begin().await?;
+                let allowed = fence::check(&mut tx, self.fences()).await?;
+                let outputs = Outputs { $($lane: carry_out(&self.$lane, &allowed, shared, &mut tx).await?,)+ };
+                tx.commit().await?;
+                Ok(outputs)
+            }
+        }
+
+        struct Outputs { $($lane: Vec<<$write as Write>::Output>,)+ }
+    };
+}
+
+lanes! {
+    state: StateWrite,
+    transitions: Transition,
+    accept: Accept,
+    advance: Advance,
+    inbound: CommitInbound,
+    settle: Settle,
+}
+
+async fn carry_out<W: Write>(
+    pending: &[Pending<W>],
+    allowed: &Allowed,
+    shared: &Shared,
+    tx: &mut Tx,
+) -> Result<Vec<W::Output>> {
+    if pending.is_empty() {
+        return Ok(Vec::new());
+    }
+    let writes: Vec<&W> = pending.iter().map(|pending| &pending.write).collect();
+    W::apply(&writes, allowed, shared, tx).await
+}
+
+fn answer<W: Write>(pending: Vec<Pending<W>>, outputs: Vec<W::Output>) {
+    debug_assert_eq!(pending.len(), outputs.len(), "a write without an answer");
+    for (pending, output) in pending.into_iter().zip(outputs) {
+        // A caller that has gone away does not need its answer.
+        let _ = pending.reply.send(Ok(output));
+    }
+}
+
+/// The way in: queues writes for the task that commits them.
+#[derive(Clone)]
+pub(crate) struct GroupCommit {
+    queue: mpsc::Sender<Job>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl GroupCommit {
+    /// Starts the committing task.
+    pub(crate) fn start(shared: Arc<Shared>) -> Self {
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        let writer = Self { queue, stop: CancellationToken::new(), tasks: TaskTracker::new() };
+        writer.tasks.spawn(run(shared, jobs, writer.stop.clone()));
+        writer.tasks.close();
+        writer
+    }
+
+    /// Queues a write and waits until it is committed.
+    pub(crate) async fn write<W: Write>(&self, write: W) -> Result<W::Output>
+    where
+        Job: From<Pending<W>>,
+    {
+        let closed = || Error::Unavailable("the database is being closed".to_owned());
+        let (reply, answer) = oneshot::channel();
+        self.queue.send(Pending { write, reply }.into()).await.map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
+    }
+
+    /// Commits what is queued, then refuses more.
+    pub(crate) async fn stop(&self) {
+        self.stop.cancel();
+        self.tasks.wait().await;
+    }
+}
+
+async fn run(shared: Arc<Shared>, mut jobs: mpsc::Receiver<Job>, stop: CancellationToken) {
+    let mut gathered = Vec::with_capacity(BATCH);
+    loop {
+        tokio::select! {
+            received = jobs.recv_many(&mut gathered, BATCH) => if received == 0 { return },
+            () = stop.cancelled(), if !jobs.is_closed() => { jobs.close(); continue }
+        }
+        let mut batch = Batch::default();
+        for job in gathered.drain(..) {
+            batch.push(job);
+        }
+        batch.commit(&shared).await;
+    }
+}

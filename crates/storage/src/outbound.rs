@@ -1,0 +1,321 @@
+//! Messages on their way to WhatsApp: stored before the caller hears "yes", sent by whoever holds the session.
+
+use std::collections::{HashMap, HashSet};
+
+use domain::{
+    Fence, MessageId, SessionId, Timestamp, UserId,
+    message::{Failure, Message, MessageState, NewMessage},
+};
+use sqlx::QueryBuilder;
+use uuid::Uuid;
+
+use crate::{
+    Result,
+    database::{Database, Shared},
+    driver::{Tx, runs, with_conn},
+    error::Error,
+    fence::Allowed,
+    group_commit::Write,
+    rows::word,
+};
+
+/// What became of a message that was to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Accepted {
+    /// It is stored: it will be sent, or its failure told.
+    New,
+    /// The same request was stored before, as this message.
+    Same(Box<Message>),
+    /// The idempotency key was used for another request.
+    KeyReused,
+}
+
+/// How a message came further.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// WhatsApp has it.
+    Sent,
+    /// It will not be sent.
+    Failed(Failure),
+}
+
+/// The columns of [`Row`].
+macro_rules! columns {
+    () => {
+        "id, position, session_id, user_id, wa_id, chat, body, state, failure_code, failure_reason, accepted_at, \
+         expires_at, sent_at, delivered_at, read_at"
+    };
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    position: i64,
+    session_id: Uuid,
+    user_id: i64,
+    wa_id: String,
+    chat: String,
+    body: String,
+    state: String,
+    failure_code: Option<String>,
+    failure_reason: Option<String>,
+    accepted_at: i64,
+    expires_at: i64,
+    sent_at: Option<i64>,
+    delivered_at: Option<i64>,
+    read_at: Option<i64>,
+}
+
+impl TryFrom<Row> for Message {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        let failure = match (row.failure_code, row.failure_reason) {
+            (Some(code), reason) => Some(Failure { code: word(&code)?, reason: reason.unwrap_or_default() }),
+            (None, _) => None,
+        };
+        Ok(Self {
+            id: row.id.into(),
+            position: row.position,
+            session: row.session_id.into(),
+            user: UserId(row.user_id),
+            wa_id: row.wa_id,
+            chat: row.chat,
+            content: serde_json::from_str(&row.body)
+                .map_err(|error| Error::Unreadable { what: "message", reason: error.to_string() })?,
+            state: word(&row.state)?,
+            failure,
+            accepted_at: Timestamp(row.accepted_at),
+            expires_at: Timestamp(row.expires_at),
+            sent_at: row.sent_at.map(Timestamp),
+            delivered_at: row.delivered_at.map(Timestamp),
+            read_at: row.read_at.map(Timestamp),
+        })
+    }
+}
+
+impl Database {
+    /// Stores a message that is to be sent. Returns after the commit.
+    pub async fn accept_message(&self, message: NewMessage) -> Result<Accepted> {
+        self.writes.write(Accept(message)).await
+    }
+
+    /// Notes how a message came further, as the holder of its session.
+    pub async fn advance_message(&self, fence: Fence, id: MessageId, progress: Progress) -> Result<()> {
+        let at = self.now();
+        if self.writes.write(Advance { fence, id, progress, at }).await? {
+            Ok(())
+        } else {
+            Err(Error::LeaseLost)
+        }
+    }
+
+    /// The messages of a session that are still to be sent, from behind `position` on, in their order.
+    pub async fn queued_messages(
+        &self,
+        session: SessionId,
+        position: i64,
+        limit: u32,
+    ) -> Result<Vec<Message>> {
+        let mut reader = self.reader().await?;
+        let rows: Vec<Row> = with_conn!(&mut reader, conn => {
+            sqlx::query_as(concat!(
+                "SELECT ", columns!(), " FROM outbound
+                 WHERE session_id = $1 AND position > $2 AND state = 'queued' ORDER BY position LIMIT $3"
+            ))
+            .bind(session.uuid())
+            .bind(position)
+            .bind(i64::from(limit))
+            .fetch_all(conn)
+            .await?
+        });
+        rows.into_iter().map(TryInto::try_into).collect()
+    }
+
+    /// How many messages of a session are still to be sent; counting stops at `at_most`.
+    pub async fn count_queued(&self, session: SessionId, at_most: u32) -> Result<u32> {
+        let mut reader = self.reader().await?;
+        let count: i64 = with_conn!(&mut reader, conn => {
+            sqlx::query_scalar(
+                "SELECT COUNT(*) FROM (
+                   SELECT 1 FROM outbound WHERE session_id = $1 AND state = 'queued' LIMIT $2
+                 ) AS queued",
+            )
+            .bind(session.uuid())
+            .bind(i64::from(at_most))
+            .fetch_one(conn)
+            .await?
+        });
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    }
+
+    /// One message.
+    pub async fn message(&self, id: MessageId) -> Result<Option<Message>> {
+        let mut reader = self.reader().await?;
+        let row: Option<Row> = with_conn!(&mut reader, conn => {
+            sqlx::query_as(concat!("SELECT ", columns!(), " FROM outbound WHERE id = $1"))
+                .bind(id.uuid())
+                .fetch_optional(conn)
+                .await?
+        });
+        row.map(TryInto::try_into).transpose()
+    }
+}
+
+pub(crate) struct Accept(NewMessage);
+
+impl Write for Accept {
+    type Output = Accepted;
+
+    fn fence(&self) -> Option<Fence> {
+        None
+    }
+
+    async fn apply(
+        writes: &[&Self],
+        _allowed: &Allowed,
+        _shared: &Shared,
+        tx: &mut Tx,
+    ) -> Result<Vec<Accepted>> {
+        let mut rows = Vec::with_capacity(writes.len());
+        for Self(message) in writes {
+            let body =
+                serde_json::to_string(&message.content).map_err(|error| Error::Refused(error.to_string()))?;
+            rows.push((message, body));
+        }
+        let mut stored: HashSet<Uuid> = HashSet::with_capacity(rows.len());
+        for run in runs(&rows) {
+            let ids: Vec<Uuid> = with_conn!(tx, conn => {
+                let mut query = QueryBuilder::new(
+                    "INSERT INTO outbound (id, session_id, user_id, wa_id, chat, body, state, idempotency_key,
+                       request_hash, accepted_at, expires_at) ",
+                );
+                query.push_values(run, |mut values, (message, body)| {
+                    let idempotency = message.idempotency.as_ref();
+                    values
+                        .push_bind(message.id.uuid())
+                        .push_bind(message.session.uuid())
+                        .push_bind(message.user.0)
+                        .push_bind(message.wa_id.clone())
+                        .push_bind(message.chat.clone())
+                        .push_bind(body.clone())
+                        .push_bind(MessageState::Queued.as_str())
+                        .push_bind(idempotency.map(|idempotency| idempotency.key.clone()))
+                        .push_bind(idempotency.map(|idempotency| idempotency.request_hash.clone()))
+                        .push_bind(message.accepted_at.0)
+                        .push_bind(message.expires_at.0);
+                });
+                query.push(" ON CONFLICT DO NOTHING RETURNING id");
+                query.build_query_scalar().fetch_all(conn).await?
+            });
+            stored.extend(ids);
+        }
+        let mut outputs = Vec::with_capacity(writes.len());
+        for Self(message) in writes {
+            outputs.push(if stored.contains(&message.id.uuid()) {
+                Accepted::New
+            } else {
+                earlier(tx, message).await?
+            });
+        }
+        Ok(outputs)
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Earlier {
+    request_hash: Option<Vec<u8>>,
+    #[sqlx(flatten)]
+    message: Row,
+}
+
+/// The message that was stored under the same idempotency key before.
+async fn earlier(tx: &mut Tx, message: &NewMessage) -> Result<Accepted> {
+    let taken = || Error::Refused(format!("the message id {} is taken", message.wa_id));
+    let idempotency = message.idempotency.as_ref().ok_or_else(taken)?;
+    let earlier: Option<Earlier> = with_conn!(tx, conn => {
+        sqlx::query_as(concat!(
+            "SELECT request_hash, ", columns!(), " FROM outbound WHERE user_id = $1 AND idempotency_key = $2"
+        ))
+        .bind(message.user.0)
+        .bind(&idempotency.key)
+        .fetch_optional(conn)
+        .await?
+    });
+    let earlier = earlier.ok_or_else(taken)?;
+    if earlier.request_hash.as_ref() == Some(&idempotency.request_hash) {
+        Ok(Accepted::Same(Box::new(earlier.message.try_into()?)))
+    } else {
+        Ok(Accepted::KeyReused)
+    }
+}
+
+pub(crate) struct Advance {
+    fence: Fence,
+    id: MessageId,
+    progress: Progress,
+    at: Timestamp,
+}
+
+impl Write for Advance {
+    /// Whether the claim held.
+    type Output = bool;
+
+    fn fence(&self) -> Option<Fence> {
+        Some(self.fence)
+    }
+
+    async fn apply(writes: &[&Self], allowed: &Allowed, _shared: &Shared, tx: &mut Tx) -> Result<Vec<bool>> {
+        let mut sent = Vec::new();
+        let mut active: HashMap<SessionId, Timestamp> = HashMap::new();
+        for write in writes.iter().filter(|write| allowed.contains(write.fence)) {
+            match &write.progress {
+                Progress::Sent => {
+                    sent.push((write.id, write.at));
+                    let latest = active.entry(write.fence.session).or_insert(write.at);
+                    *latest = (*latest).max(write.at);
+                }
+                Progress::Failed(failure) => fail(tx, write.id, failure).await?,
+            }
+        }
+        for run in runs(&sent) {
+            with_conn!(tx, conn => {
+                let mut query =
+                    QueryBuilder::new("UPDATE outbound SET state = 'sent', sent_at = v.column2 FROM (");
+                query.push_values(run, |mut values, (id, at)| {
+                    values.push_bind(id.uuid()).push_bind(at.0);
+                });
+                query.push(") AS v WHERE outbound.id = v.column1 AND outbound.state = 'queued'");
+                query.build().execute(conn).await?;
+            });
+        }
+        let active: Vec<_> = active.into_iter().collect();
+        for run in runs(&active) {
+            with_conn!(tx, conn => {
+                let mut query =
+                    QueryBuilder::new("UPDATE sessions SET last_message_at = v.column2 FROM (");
+                query.push_values(run, |mut values, (session, at)| {
+                    values.push_bind(session.uuid()).push_bind(at.0);
+                });
+                query.push(") AS v WHERE sessions.id = v.column1");
+                query.build().execute(conn).await?;
+            });
+        }
+        Ok(writes.iter().map(|write| allowed.contains(write.fence)).collect())
+    }
+}
+
+async fn fail(tx: &mut Tx, id: MessageId, failure: &Failure) -> Result<()> {
+    with_conn!(tx, conn => {
+        sqlx::query(
+            "UPDATE outbound SET state = 'failed', failure_code = $2, failure_reason = $3
+             WHERE id = $1 AND state = 'queued'",
+        )
+        .bind(id.uuid())
+        .bind(failure.code.as_str())
+        .bind(&failure.reason)
+        .execute(conn)
+        .await?;
+    });
+    Ok(())
+}

@@ -1,0 +1,297 @@
+//! Sessions: who owns them, who holds them, and how they are.
+
+use std::sync::Arc;
+
+use domain::{
+    Fence, RunnerId, SessionId, Timestamp, UserId,
+    session::{PairingCode, Session, SessionState},
+};
+use sqlx::{AssertSqlSafe, FromRow};
+use uuid::Uuid;
+
+use crate::{
+    Result,
+    database::Database,
+    dialect::SKIP_LOCKED,
+    driver::{Tx, with_conn},
+    error::Error,
+    rows::word,
+    transitions,
+};
+
+/// A session that a runner has just taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    pub fence: Fence,
+    pub session: Session,
+}
+
+/// What became of a request to start a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Started {
+    /// It is this one, and it is wanted now.
+    Session(Box<Session>),
+    /// The name belongs to another user.
+    Taken,
+}
+
+/// The columns of [`Row`].
+macro_rules! columns {
+    () => {
+        "id, user_id, name, wanted, state, reason, since, credentials_present, phone, qr, qr_expires_at, \
+         last_message_at, disconnected_since, created_at"
+    };
+}
+
+#[derive(FromRow)]
+pub(crate) struct Row {
+    id: Uuid,
+    user_id: i64,
+    name: String,
+    wanted: bool,
+    state: String,
+    reason: Option<String>,
+    since: i64,
+    credentials_present: bool,
+    phone: Option<String>,
+    qr: Option<String>,
+    qr_expires_at: Option<i64>,
+    last_message_at: Option<i64>,
+    disconnected_since: Option<i64>,
+    created_at: i64,
+}
+
+impl TryFrom<Row> for Session {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            id: row.id.into(),
+            user: UserId(row.user_id),
+            name: row.name,
+            wanted: row.wanted,
+            state: word(&row.state)?,
+            reason: row.reason,
+            since: Timestamp(row.since),
+            credentials_present: row.credentials_present,
+            phone: row.phone,
+            qr: row
+                .qr
+                .zip(row.qr_expires_at)
+                .map(|(text, at)| PairingCode { text, expires_at: Timestamp(at) }),
+            last_message_at: row.last_message_at.map(Timestamp),
+            disconnected_since: row.disconnected_since.map(Timestamp),
+            created_at: Timestamp(row.created_at),
+        })
+    }
+}
+
+#[derive(FromRow)]
+struct ClaimedRow {
+    token: i64,
+    #[sqlx(flatten)]
+    session: Row,
+}
+
+impl Database {
+    /// The session of that full name.
+    pub async fn session_by_name(&self, name: &str) -> Result<Option<Session>> {
+        let mut reader = self.reader().await?;
+        let row: Option<Row> = with_conn!(&mut reader, conn => {
+            sqlx::query_as(concat!("SELECT ", columns!(), " FROM sessions WHERE name = $1"))
+                .bind(name)
+                .fetch_optional(conn)
+                .await?
+        });
+        row.map(TryInto::try_into).transpose()
+    }
+
+    /// The session of that id.
+    pub async fn session(&self, id: SessionId) -> Result<Option<Session>> {
+        let mut reader = self.reader().await?;
+        let row: Option<Row> = with_conn!(&mut reader, conn => {
+            sqlx::query_as(concat!("SELECT ", columns!(), " FROM sessions WHERE id = $1"))
+                .bind(id.uuid())
+                .fetch_optional(conn)
+                .await?
+        });
+        row.map(TryInto::try_into).transpose()
+    }
+
+    /// A user's sessions, or everybody's, by name.
+    pub async fn sessions(&self, of: Option<UserId>) -> Result<Arc<Vec<Session>>> {
+        self.shared
+            .coalesce
+            .ask(("sessions", of.map_or(0, |user| user.0)), || async {
+                let mut reader = self.reader().await?;
+                let rows: Vec<Row> = with_conn!(&mut reader, conn => {
+                    sqlx::query_as(concat!(
+                        "SELECT ", columns!(), " FROM sessions WHERE $1 OR user_id = $2 ORDER BY name"
+                    ))
+                    .bind(of.is_none())
+                    .bind(of.map_or(0, |user| user.0))
+                    .fetch_all(conn)
+                    .await?
+                });
+                rows.into_iter().map(TryInto::try_into).collect()
+            })
+            .await
+    }
+
+    /// The names of a user's sessions, or of everybody's, in order.
+    pub async fn session_names(&self, of: Option<UserId>) -> Result<Arc<Vec<String>>> {
+        self.shared
+            .coalesce
+            .ask(("session names", of.map_or(0, |user| user.0)), || async {
+                let mut reader = self.reader().await?;
+                Ok(with_conn!(&mut reader, conn => {
+                    sqlx::query_scalar("SELECT name FROM sessions WHERE $1 OR user_id = $2 ORDER BY name")
+                        .bind(of.is_none())
+                        .bind(of.map_or(0, |user| user.0))
+                        .fetch_all(conn)
+                        .await?
+                }))
+            })
+            .await
+    }
+
+    /// Makes the session if it is not there, and wants it to run. One that had stopped or given up tries again.
+    pub async fn start_session(&self, user: UserId, name: &str) -> Result<Started> {
+        let now = self.now();
+        let mut tx = self.begin().await?;
+        with_conn!(&mut tx, conn => {
+            sqlx::query(
+                "INSERT INTO sessions (id, user_id, name, wanted, state, since, disconnected_since, created_at)
+                 VALUES ($1, $2, $3, FALSE, 'stopped', $4, $4, $4) ON CONFLICT (name) DO NOTHING",
+            )
+            .bind(SessionId::new().uuid())
+            .bind(user.0)
+            .bind(name)
+            .bind(now.0)
+            .execute(conn)
+            .await?;
+        });
+        let row: Row = with_conn!(&mut tx, conn => {
+            sqlx::query_as(concat!(
+                "UPDATE sessions SET wanted = (wanted OR user_id = $2) WHERE name = $1 RETURNING ", columns!()
+            ))
+            .bind(name)
+            .bind(user.0)
+            .fetch_one(conn)
+            .await?
+        });
+        let mut session = Session::try_from(row)?;
+        if session.user != user {
+            return Ok(Started::Taken);
+        }
+        if !session.state.runs() {
+            transitions::unowned(&mut tx, session.id, SessionState::Connecting, Some("started"), now).await?;
+            session.state = SessionState::Connecting;
+            session.since = now;
+            session.qr = None;
+        }
+        tx.commit().await?;
+        Ok(Started::Session(Box::new(session)))
+    }
+
+    /// Takes up to `limit` free sessions for a runner, each under a new token.
+    pub async fn claim_sessions(&self, runner: RunnerId, limit: u32) -> Result<Vec<Claimed>> {
+        let mut tx = self.begin().await?;
+        let sql = format!(
+            concat!(
+                "UPDATE sessions SET runner_id = $1, token = token + 1 WHERE id IN (
+                   SELECT id FROM sessions
+                   WHERE runner_id IS NULL AND wanted
+                     AND state IN ('pairing', 'connecting', 'connected', 'reconnecting')
+                   LIMIT $2{}
+                 ) AND runner_id IS NULL RETURNING token, ",
+                columns!()
+            ),
+            SKIP_LOCKED.of(&tx)
+        );
+        let rows: Vec<ClaimedRow> = with_conn!(&mut tx, conn => {
+            sqlx::query_as(AssertSqlSafe(sql))
+                .bind(runner.uuid())
+                .bind(i64::from(limit))
+                .fetch_all(conn)
+                .await?
+        });
+        tx.commit().await?;
+        rows.into_iter()
+            .map(|row| {
+                let session = Session::try_from(row.session)?;
+                Ok(Claimed { fence: Fence { session: session.id, token: row.token }, session })
+            })
+            .collect()
+    }
+
+    /// Gives a session back, if the claim still holds; somebody else may take it.
+    pub async fn release_session(&self, fence: Fence) -> Result<()> {
+        let mut tx = self.begin().await?;
+        with_conn!(&mut tx, conn => {
+            sqlx::query("UPDATE sessions SET runner_id = NULL WHERE id = $1 AND token = $2")
+                .bind(fence.session.uuid())
+                .bind(fence.token)
+                .execute(conn)
+                .await?;
+        });
+        Ok(tx.commit().await?)
+    }
+
+    /// How many sessions should be held by somebody, and how many of them are free.
+    pub async fn session_counts(&self) -> Result<(u64, u64)> {
+        let mut reader = self.reader().await?;
+        let (running, free): (i64, i64) = with_conn!(&mut reader, conn => {
+            sqlx::query_as(
+                "SELECT COUNT(*), COALESCE(SUM(CASE WHEN runner_id IS NULL THEN 1 ELSE 0 END), 0)
+                 FROM sessions
+                 WHERE wanted AND state IN ('pairing', 'connecting', 'connected', 'reconnecting')",
+            )
+            .fetch_one(conn)
+            .await?
+        });
+        Ok((u64::try_from(running).unwrap_or(0), u64::try_from(free).unwrap_or(0)))
+    }
+
+    /// The claims of a runner's sessions that their owners no longer want to run.
+    pub async fn unwanted_sessions(&self, runner: RunnerId) -> Result<Vec<Fence>> {
+        let mut reader = self.reader().await?;
+        let rows: Vec<(Uuid, i64)> = with_conn!(&mut reader, conn => {
+            sqlx::query_as("SELECT id, token FROM sessions WHERE runner_id = $1 AND NOT wanted")
+                .bind(runner.uuid())
+                .fetch_all(conn)
+                .await?
+        });
+        Ok(rows.into_iter().map(|(id, token)| Fence { session: id.into(), token }).collect())
+    }
+
+    /// Removes a session with its keys; what it received is still delivered, what it had not sent fails. Returns
+    /// whether it was there.
+    pub async fn delete_session(&self, id: SessionId, reason: &str) -> Result<bool> {
+        let now = self.now();
+        let mut tx = self.begin().await?;
+        if !transitions::unowned(&mut tx, id, SessionState::LoggedOut, Some(reason), now).await? {
+            return Ok(false);
+        }
+        fail_queued(&mut tx, id).await?;
+        with_conn!(&mut tx, conn => {
+            sqlx::query("DELETE FROM sessions WHERE id = $1").bind(id.uuid()).execute(conn).await?;
+        });
+        tx.commit().await?;
+        Ok(true)
+    }
+}
+
+async fn fail_queued(tx: &mut Tx, session: SessionId) -> Result<()> {
+    with_conn!(tx, conn => {
+        sqlx::query(
+            "UPDATE outbound SET state = 'failed', failure_code = 'session_gone',
+               failure_reason = 'the session was removed before the message was sent'
+             WHERE session_id = $1 AND state = 'queued'",
+        )
+        .bind(session.uuid())
+        .execute(conn)
+        .await?;
+    });
+    Ok(())
+}

@@ -1,0 +1,455 @@
+//! What a phone does with what reaches its account.
+
+use super::say::{self, Recipient, kind_of};
+use super::{LAZY_BACKLOG, Phone, PhoneMessage, PhoneReceipt, SignalError, address, at_once, linking, sender_key_name};
+use crate::account::{Account, Addressing};
+use crate::error::Error;
+use crate::faults::Kick;
+use crate::offline::Class;
+use crate::server::Inner;
+use crate::stanza::{message, receipt};
+use crate::unlink;
+use futures::FutureExt as _;
+use std::sync::Arc;
+use wacore::messages::decode_plaintext;
+use wacore::proto_helpers::MessageExt as _;
+use wacore_binary::builder::NodeBuilder;
+use wacore_binary::{Jid, JidExt as _, Node, NodeRef};
+use wacore_libsignal::protocol::{
+    CiphertextMessage, PreKeySignalMessage, SenderKeyDistributionMessage, SignalMessage, UsePQRatchet,
+    group_decrypt, message_decrypt, process_sender_key_distribution_message,
+};
+use waproto::buffa::MessageField;
+use waproto::whatsapp::Message;
+use waproto::whatsapp::message::protocol_message;
+
+/// What a stanza makes the phone do, once its lock is free.
+enum Action {
+    DeliveryReceipt { to: Jid, participant: Option<Jid>, id: String },
+    RetryReceipt { to: Jid, participant: Option<Jid>, id: String, count: u8 },
+    ShareKeys { device: u16 },
+}
+
+/// Where a stanza came from.
+struct Origin {
+    account: Arc<Account>,
+    device: u16,
+    from: Jid,
+    participant: Option<Jid>,
+    id: String,
+}
+
+/// A message has come for the account.
+pub(crate) fn receive(inner: &Arc<Inner>, account: &Arc<Account>, stanza: Node) {
+    let lazy = inner.options.lazy_phones && !is_urgent(&stanza.as_node_ref());
+    let mut actions = Vec::new();
+    {
+        let mut phone = account.phone.lock();
+        if lazy {
+            if phone.backlog.len() >= LAZY_BACKLOG {
+                phone.backlog.pop_front();
+            }
+            phone.backlog.push_back(stanza);
+        } else {
+            phone.catch_up(inner, account, &mut actions);
+            phone.process(inner, account, &stanza.as_node_ref(), &mut actions);
+        }
+    }
+    act(inner, account, actions);
+    account.changed.notify_waiters();
+}
+
+/// Decrypts what a lazy phone has left lying.
+pub(crate) fn catch_up(inner: &Arc<Inner>, account: &Arc<Account>) {
+    let mut actions = Vec::new();
+    account.phone.lock().catch_up(inner, account, &mut actions);
+    act(inner, account, actions);
+}
+
+/// A receipt has come for the phone.
+pub(crate) fn receive_receipt(inner: &Arc<Inner>, account: &Arc<Account>, stanza: &NodeRef<'_>) {
+    let kind = stanza.get_attr("type").map_or_else(|| "delivery".to_owned(), |kind| kind.as_str().into_owned());
+    let author = stanza.get_attr("participant").or_else(|| stanza.get_attr("from")).and_then(|jid| jid.to_jid());
+    let Some(author) = author else { return };
+    let Some(from) = inner.directory.by_jid(&author) else { return };
+    let ids = receipt::ids(stanza);
+    {
+        let mut phone = account.phone.lock();
+        for id in &ids {
+            phone.note_receipt(PhoneReceipt { id: id.clone(), from: from.number.clone(), kind: kind.clone() });
+        }
+    }
+    if kind == "retry"
+        && let Some(id) = ids.first()
+    {
+        resend(inner, account, &from, author.device(), id, stanza);
+    }
+    account.changed.notify_waiters();
+}
+
+/// Sends a message again to the one device that could not read it.
+fn resend(
+    inner: &Arc<Inner>,
+    account: &Arc<Account>,
+    peer: &Arc<Account>,
+    device: u16,
+    id: &str,
+    receipt: &NodeRef<'_>,
+) {
+    let count = receipt
+        .get_optional_child("retry")
+        .and_then(|retry| retry.get_attr("count").map(|count| count.as_str().into_owned()))
+        .unwrap_or_else(|| "1".to_owned());
+    let stanza = {
+        let mut phone = account.phone.lock();
+        let Some((to, mut message)) = phone.sent(id) else {
+            tracing::debug!(id, "a retry for a message the phone has not sent");
+            return;
+        };
+        phone.forget_session(&peer.number, device);
+        if let Some(group) = to.contains('@').then(|| to.clone()) {
+            attach_sender_key(&mut phone, &group, &mut message);
+        } else if peer.number == account.number {
+            message = as_own_copy(message, inner, &to);
+        }
+        let kind = kind_of(&message);
+        let enc = match phone.encrypt_for(peer, device, &message) {
+            Ok(mut enc) => {
+                enc.attrs.insert("count", count);
+                enc
+            }
+            Err(error) => {
+                tracing::warn!(%error, id, "a message cannot be sent again");
+                return;
+            }
+        };
+        let mut stanza = NodeBuilder::new("message").attr("id", id).attr("type", kind);
+        stanza = match to.parse::<Jid>() {
+            Ok(group) if to.contains('@') => stanza
+                .attr("to", group)
+                .attr("participant", peer.device_jid(Addressing::Lid, device))
+                .attr("addressing_mode", "lid"),
+            _ => {
+                let addressing = receipt
+                    .get_attr("from")
+                    .and_then(|from| from.to_jid())
+                    .map_or(Addressing::Pn, |from| Addressing::of(from.server()));
+                let mut stanza = stanza.attr("to", peer.device_jid(addressing, device));
+                if peer.number == account.number
+                    && let Some(recipient) = receipt.get_attr("recipient").and_then(|jid| jid.to_jid())
+                {
+                    stanza = stanza.attr("recipient", recipient);
+                }
+                stanza
+            }
+        };
+        stanza.children([enc]).build()
+    };
+    message::relay(inner, account, 0, &stanza.as_node_ref());
+}
+
+fn as_own_copy(message: Message, inner: &Inner, to: &str) -> Message {
+    let destination = inner.directory.by_number(to).map(|peer| peer.jid(Addressing::Pn).to_string());
+    Message {
+        device_sent_message: MessageField::some(waproto::whatsapp::message::DeviceSentMessage {
+            destination_jid: destination,
+            message: MessageField::some(message),
+            phash: None,
+        }),
+        ..Message::default()
+    }
+}
+
+fn attach_sender_key(phone: &mut Phone, group: &str, message: &mut Message) {
+    let name = sender_key_name(group, &phone.number.clone(), 0);
+    let distribution = at_once(wacore_libsignal::protocol::create_sender_key_distribution_message(
+        &name,
+        &mut phone.sender_keys,
+        &mut rand::rng(),
+    ));
+    if let Ok(distribution) = distribution {
+        message.sender_key_distribution_message =
+            MessageField::some(waproto::whatsapp::message::SenderKeyDistributionMessage {
+                group_id: Some(group.to_owned()),
+                axolotl_sender_key_distribution_message: Some(distribution.serialized().to_vec()),
+            });
+    }
+}
+
+fn act(inner: &Arc<Inner>, account: &Arc<Account>, actions: Vec<Action>) {
+    for action in actions {
+        match action {
+            Action::DeliveryReceipt { to, participant, id } => {
+                let receipt = receipt_node(to, participant, id).build();
+                receipt::forward(inner, account, 0, &receipt.as_node_ref());
+            }
+            Action::RetryReceipt { to, participant, id, count } => {
+                let keys = (count > 1).then(|| retry_keys(account));
+                let retry = NodeBuilder::new("retry")
+                    .attr("v", "1")
+                    .attr("id", id.as_str())
+                    .attr("t", crate::clock::unix_seconds())
+                    .attr("count", count)
+                    .build();
+                let registration = account.phone.lock().identities.registration_id;
+                let mut children = vec![
+                    retry,
+                    NodeBuilder::new("registration").bytes(registration.to_be_bytes().to_vec()).build(),
+                ];
+                children.extend(keys);
+                let receipt = receipt_node(to, participant, id).attr("type", "retry").children(children).build();
+                receipt::forward(inner, account, 0, &receipt.as_node_ref());
+            }
+            Action::ShareKeys { device } => share_keys(inner, account, device),
+        }
+    }
+}
+
+fn receipt_node(to: Jid, participant: Option<Jid>, id: String) -> NodeBuilder {
+    let mut node = NodeBuilder::new("receipt").attr("to", to).attr("id", id);
+    if let Some(participant) = participant {
+        node = node.attr("participant", participant);
+    }
+    node
+}
+
+fn retry_keys(account: &Account) -> Node {
+    let mut state = account.state.lock();
+    let bundle = state.devices.get_mut(&0).map(|device| device.keys.take_bundle()).unwrap_or_default();
+    // The registration id travels beside the keys, not among them.
+    NodeBuilder::new("keys").children(bundle.into_iter().filter(|node| node.tag != "registration")).build()
+}
+
+/// Hands the app-state key to a companion.
+pub(crate) fn share_keys(inner: &Arc<Inner>, account: &Arc<Account>, device: u16) {
+    let share = linking::key_share(&account.phone.lock());
+    if let Err(error) = say::send_to_companion(inner, account, device, &share) {
+        tracing::warn!(%error, account = account.number, device, "the app-state keys cannot be shared");
+    }
+}
+
+/// Whether a stanza cannot wait even on a lazy phone: it may change sessions or ask for something.
+fn is_urgent(stanza: &NodeRef<'_>) -> bool {
+    stanza.get_attr("category").is_some()
+        || stanza
+            .get_children_by_tag("enc")
+            .any(|enc| enc.get_attr("type").is_some_and(|kind| kind.as_str() == "pkmsg"))
+}
+
+impl Phone {
+    fn catch_up(&mut self, inner: &Arc<Inner>, account: &Arc<Account>, actions: &mut Vec<Action>) {
+        while let Some(stanza) = self.backlog.pop_front() {
+            self.process(inner, account, &stanza.as_node_ref(), actions);
+        }
+    }
+
+    fn process(
+        &mut self,
+        inner: &Arc<Inner>,
+        account: &Arc<Account>,
+        stanza: &NodeRef<'_>,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(origin) = origin_of(inner, stanza) else { return };
+        let group = origin.from.is_group().then(|| origin.from.to_string());
+        let mut content = None;
+        for enc in stanza.get_children_by_tag("enc") {
+            match self.open(&origin, group.as_deref(), enc) {
+                Ok(message) => content = self.digest(&origin, group.as_deref(), message).or(content),
+                Err(SignalError::DuplicatedMessage(..)) => return,
+                Err(error) => {
+                    tracing::debug!(%error, account = self.number, id = origin.id, "the phone cannot decrypt");
+                    let count = self.retries.entry(origin.id.clone()).or_default();
+                    *count += 1;
+                    if *count < 5 {
+                        actions.push(Action::RetryReceipt {
+                            to: origin.from.clone(),
+                            participant: origin.participant.clone(),
+                            id: origin.id.clone(),
+                            count: *count,
+                        });
+                    }
+                    return;
+                }
+            }
+        }
+        let Some(message) = content else { return };
+        if stanza.get_attr("category").is_some_and(|category| category.as_str() == "peer") {
+            self.answer_companion(&origin, &message, actions);
+            return;
+        }
+        self.keep(account, &origin, stanza, message, actions);
+    }
+
+    fn keep(
+        &mut self,
+        account: &Arc<Account>,
+        origin: &Origin,
+        stanza: &NodeRef<'_>,
+        message: Message,
+        actions: &mut Vec<Action>,
+    ) {
+        let from_me = origin.account.number == account.number;
+        let chat = if origin.from.is_group() {
+            origin.from.to_string()
+        } else if from_me {
+            stanza.get_attr("recipient").map(|jid| jid.as_str().into_owned()).unwrap_or_default()
+        } else {
+            origin.account.number.clone()
+        };
+        let message = match message.device_sent_message.into_option() {
+            Some(copy) => copy.message.into_option().unwrap_or_default(),
+            None => Message { device_sent_message: MessageField::none(), ..message },
+        };
+        self.note_message(PhoneMessage {
+            id: origin.id.clone(),
+            from: origin.account.number.clone(),
+            device: origin.device,
+            chat,
+            from_me,
+            text: message.text_content().map(str::to_owned),
+            message: Box::new(message),
+        });
+        // With companions linked, they are the ones who acknowledge.
+        let alone = account.state.lock().devices.len() == 1;
+        if alone && !from_me {
+            actions.push(Action::DeliveryReceipt {
+                to: origin.from.clone(),
+                participant: origin.participant.clone(),
+                id: origin.id.clone(),
+            });
+        }
+    }
+
+    fn answer_companion(&mut self, origin: &Origin, message: &Message, actions: &mut Vec<Action>) {
+        let Some(protocol) = message.protocol_message.as_option() else { return };
+        if protocol.r#type == Some(protocol_message::Type::APP_STATE_SYNC_KEY_REQUEST) {
+            actions.push(Action::ShareKeys { device: origin.device });
+        } else {
+            tracing::debug!(kind = ?protocol.r#type, account = self.number, "a companion's request is not answered");
+        }
+    }
+
+    /// Takes a sender key out of a message; what is left, if anything, is content.
+    fn digest(&mut self, origin: &Origin, group: Option<&str>, mut message: Message) -> Option<Message> {
+        if let Some(distribution) = message.sender_key_distribution_message.take() {
+            let group = distribution.group_id.as_deref().or(group);
+            let bytes = distribution.axolotl_sender_key_distribution_message.unwrap_or_default();
+            if let (Some(group), Ok(key)) = (group, SenderKeyDistributionMessage::try_from(bytes.as_slice())) {
+                let name = sender_key_name(group, &origin.account.number, origin.device);
+                let done = at_once(process_sender_key_distribution_message(&name, &key, &mut self.sender_keys));
+                if let Err(error) = done {
+                    tracing::warn!(%error, "a sender key is not accepted");
+                }
+            }
+            let rest = Message { message_context_info: MessageField::none(), ..message.clone() };
+            if waproto::codec::message_encoded_len(&rest) == 0 {
+                return None;
+            }
+        }
+        Some(message)
+    }
+
+    fn open(&mut self, origin: &Origin, group: Option<&str>, enc: &NodeRef<'_>) -> Result<Message, SignalError> {
+        let invalid = |what: &str| SignalError::InvalidArgument(what.to_owned());
+        let sealed = enc.content_bytes().ok_or_else(|| invalid("an empty enc"))?;
+        let kind = enc.get_attr("type").map(|kind| kind.as_str().into_owned()).unwrap_or_default();
+        let ready = |done: Option<Result<Vec<u8>, SignalError>>| {
+            done.unwrap_or_else(|| Err(invalid("an operation in memory had to wait")))
+        };
+        let plaintext = if kind == "skmsg" {
+            let group = group.ok_or_else(|| invalid("a sender key message outside of a group"))?;
+            let name = sender_key_name(group, &origin.account.number, origin.device);
+            ready(group_decrypt(sealed, &mut self.sender_keys, &name).now_or_never())?
+        } else {
+            let address = address(&origin.account.number, origin.device);
+            let sealed = if kind == "pkmsg" {
+                CiphertextMessage::PreKeySignalMessage(PreKeySignalMessage::try_from(sealed)?)
+            } else {
+                CiphertextMessage::SignalMessage(SignalMessage::try_from(sealed)?)
+            };
+            let opened = message_decrypt(
+                &sealed,
+                &address,
+                &mut self.sessions,
+                &mut self.identities,
+                &mut self.prekeys,
+                &self.signed,
+                &mut rand::rng(),
+                UsePQRatchet::No,
+            )
+            .now_or_never();
+            ready(opened.map(|opened| opened.map(|opened| opened.plaintext)))?
+        };
+        decode_plaintext(&plaintext, 2).map_err(|error| invalid(&error.to_string()))
+    }
+}
+
+fn origin_of(inner: &Inner, stanza: &NodeRef<'_>) -> Option<Origin> {
+    let from = stanza.get_attr("from")?.to_jid()?;
+    let participant = stanza.get_attr("participant").and_then(|jid| jid.to_jid());
+    let author = participant.as_ref().unwrap_or(&from);
+    Some(Origin {
+        account: inner.directory.by_jid(author)?,
+        device: author.device(),
+        id: stanza.get_attr("id")?.as_str().into_owned(),
+        participant: participant.clone(),
+        from,
+    })
+}
+
+impl Recipient {
+    /// Who is meant by a number, an address by LID, or the address of a group.
+    pub(crate) fn find(inner: &Inner, to: &str) -> Option<Self> {
+        if let Ok(jid) = to.parse::<Jid>()
+            && to.contains('@')
+        {
+            if jid.is_group() {
+                return inner.groups.get(&jid.user).map(Self::Group);
+            }
+            let addressing = Addressing::of(jid.server());
+            return inner.directory.by_jid(&jid).map(|peer| Self::Account(peer, addressing));
+        }
+        inner
+            .directory
+            .by_number(&crate::account::digits(to))
+            .map(|peer| Self::Account(peer, Addressing::Pn))
+    }
+}
+
+/// Tells a device that its one-time prekeys have run low.
+pub(crate) fn notify_low_prekeys(inner: &Arc<Inner>, account: &Arc<Account>, device: u16) {
+    let left = account.state.lock().devices.get(&device).map_or(0, |device| device.keys.one_time.len());
+    let id = inner.next_id();
+    let count = NodeBuilder::new("count").attr("value", left).build();
+    let notification = crate::login::server_notification("encrypt", &id).children([count]).build();
+    message::hand_over(inner, account, device, Class::Notification, &id, notification);
+}
+
+/// Sets the phone up anew.
+pub(crate) fn change_identity(inner: &Arc<Inner>, account: &Arc<Account>) -> Result<(), Error> {
+    for device in account.device_ids() {
+        unlink::kick(inner, account, device, Kick::Removed);
+    }
+    let phone = Phone::new(&account.number, &inner.options)?;
+    {
+        let mut state = account.state.lock();
+        state.raw_id = state.raw_id.wrapping_add(1);
+        state.devices_changed = crate::clock::unix_seconds().max(state.devices_changed + 1);
+        if let Some(device) = state.devices.get_mut(&0) {
+            device.keys = phone.public_keys();
+        }
+    }
+    *account.phone.lock() = phone;
+    for other in inner.directory.all() {
+        for device in other.device_ids().into_iter().filter(|device| *device != 0) {
+            let id = inner.next_id();
+            let notification = crate::login::server_notification("encrypt", &id)
+                .attr("from", account.jid(Addressing::Pn))
+                .children([NodeBuilder::new("identity").build()])
+                .build();
+            message::hand_over(inner, &other, device, Class::Notification, &id, notification);
+        }
+    }
+    Ok(())
+}
