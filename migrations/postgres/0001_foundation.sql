@@ -144,10 +144,11 @@ CREATE TABLE deliveries (
     created_at BIGINT NOT NULL,
     finished_at BIGINT
 );
-CREATE INDEX deliveries_due ON deliveries (next_attempt_at) WHERE state = 'pending';
+CREATE INDEX deliveries_due ON deliveries (next_attempt_at, position) WHERE state = 'pending';
 CREATE INDEX deliveries_claimed ON deliveries (claimed_until) WHERE state = 'claimed';
 CREATE INDEX deliveries_in_order ON deliveries (endpoint_id, ordering_key, position)
     WHERE state IN ('pending', 'claimed');
+CREATE INDEX deliveries_dead ON deliveries (endpoint_id, position) WHERE state = 'dead';
 CREATE INDEX deliveries_by_event ON deliveries (event_id);
 
 -- Each try of a delivery.

@@ -49,8 +49,8 @@ pub enum Error {
         /// The limit in bytes.
         limit: u64,
     },
-    /// The redirects go on after as many as were wanted, or one leads to something that is not a URL.
-    #[error("redirected too often or to nowhere")]
+    /// A redirect leads to something that is not a URL.
+    #[error("redirected to something that is not a URL")]
     Redirect,
     /// The body that was to be sent could not be read.
     #[error("the body to send could not be read")]

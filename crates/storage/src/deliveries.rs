@@ -4,19 +4,17 @@ use std::{collections::HashSet, time::Duration};
 
 use domain::{
     DeliveryId, EndpointId, Fence, Timestamp,
-    webhook::{ClaimedDelivery, Next, ORDERED_ATTEMPTS},
+    webhook::Next,
 };
-use sqlx::{FromRow, QueryBuilder};
+use sqlx::QueryBuilder;
 use uuid::Uuid;
 
 use crate::{
     Result,
     database::{Database, Shared},
-    dialect::LOCK_CLAIMS,
     driver::{Tx, runs, with_conn},
     fence::Allowed,
     group_commit::Write,
-    rows::word,
 };
 
 /// How an attempt ended and what follows.
@@ -43,108 +41,7 @@ pub struct DeliveryCounts {
     pub dead: i64,
 }
 
-#[derive(FromRow)]
-struct Row {
-    id: Uuid,
-    event_id: Uuid,
-    endpoint_id: Uuid,
-    ordering_key: String,
-    position: i64,
-    attempts: i32,
-    kind: String,
-    payload: String,
-    url: String,
-    layout: String,
-    user_id: Option<i64>,
-    secret: Option<Vec<u8>>,
-}
-
 impl Database {
-    /// Takes up to `limit` due deliveries for as long as `hold`, oldest first, but none to the `busy` endpoints.
-    ///
-    /// Of one ordering key they are taken in order: nothing is taken while an earlier one is in other hands, or
-    /// waits for one of its first [`ORDERED_ATTEMPTS`] attempts.
-    pub async fn claim_deliveries(
-        &self,
-        limit: u32,
-        hold: Duration,
-        busy: &[EndpointId],
-    ) -> Result<Vec<ClaimedDelivery>> {
-        let now = self.now();
-        let mut tx = self.begin().await?;
-        if let Some(lock) = LOCK_CLAIMS.of(&tx) {
-            with_conn!(&mut tx, conn => {
-                sqlx::query(lock).execute(conn).await?;
-            });
-        }
-        let ids: Vec<Uuid> = with_conn!(&mut tx, conn => {
-            let mut query = QueryBuilder::new(
-                "UPDATE deliveries SET state = 'claimed', claimed_until = ",
-            );
-            query.push_bind((now + hold).0).push(
-                " WHERE id IN (
-                    SELECT d.id FROM deliveries d JOIN endpoints e ON e.id = d.endpoint_id
-                    WHERE d.state = 'pending' AND e.enabled AND d.next_attempt_at <= ",
-            );
-            query.push_bind(now.0);
-            if !busy.is_empty() {
-                query.push(" AND d.endpoint_id NOT IN (");
-                let mut list = query.separated(", ");
-                for endpoint in busy {
-                    list.push_bind(endpoint.uuid());
-                }
-                query.push(")");
-            }
-            query.push(
-                " AND NOT EXISTS (
-                    SELECT 1 FROM deliveries p
-                    WHERE p.endpoint_id = d.endpoint_id AND p.ordering_key = d.ordering_key
-                      AND p.position < d.position AND p.state IN ('pending', 'claimed')
-                      AND (p.state = 'claimed' OR (p.next_attempt_at > ",
-            );
-            query.push_bind(now.0).push(" AND p.attempts < ").push_bind(ORDERED_ATTEMPTS);
-            query.push("))) ORDER BY d.position LIMIT ").push_bind(i64::from(limit));
-            query.push(") RETURNING id");
-            query.build_query_scalar().fetch_all(conn).await?
-        });
-        let mut claimed = Vec::with_capacity(ids.len());
-        for run in runs(&ids) {
-            let rows: Vec<Row> = with_conn!(&mut tx, conn => {
-                let mut query = QueryBuilder::new(
-                    "SELECT d.id, d.event_id, d.endpoint_id, d.ordering_key, d.position, d.attempts, v.kind, v.payload,
-                       e.url, e.layout, e.user_id, e.secret
-                     FROM deliveries d JOIN events v ON v.id = d.event_id JOIN endpoints e ON e.id = d.endpoint_id
-                     WHERE d.id IN (",
-                );
-                let mut list = query.separated(", ");
-                for id in run {
-                    list.push_bind(*id);
-                }
-                query.push(")");
-                query.build_query_as().fetch_all(conn).await?
-            });
-            for row in rows {
-                claimed.push(ClaimedDelivery {
-                    id: row.id.into(),
-                    event: row.event_id.into(),
-                    endpoint: row.endpoint_id.into(),
-                    kind: word(&row.kind)?,
-                    payload: row.payload,
-                    url: row.url,
-                    layout: word(&row.layout)?,
-                    trusted: row.user_id.is_none(),
-                    secret: row.secret,
-                    ordering_key: row.ordering_key,
-                    position: row.position,
-                    attempts: row.attempts,
-                });
-            }
-        }
-        tx.commit().await?;
-        claimed.sort_by_key(|delivery| delivery.position);
-        Ok(claimed)
-    }
-
     /// Notes how an attempt ended. Returns after the commit; `false` when the delivery was no longer claimed.
     pub async fn settle_delivery(&self, settlement: Settlement) -> Result<bool> {
         self.writes.write(Settle(settlement)).await
@@ -190,13 +87,17 @@ impl Database {
         Ok(freed)
     }
 
-    /// When the next waiting delivery comes due; `None` when none waits.
+    /// When the next delivery comes due that is not due yet; `None` when there is none.
     pub async fn next_delivery_due(&self) -> Result<Option<Timestamp>> {
+        let now = self.now();
         let mut reader = self.reader().await?;
         let due: Option<i64> = with_conn!(&mut reader, conn => {
-            sqlx::query_scalar("SELECT MIN(next_attempt_at) FROM deliveries WHERE state = 'pending'")
-                .fetch_one(conn)
-                .await?
+            sqlx::query_scalar(
+                "SELECT MIN(next_attempt_at) FROM deliveries WHERE state = 'pending' AND next_attempt_at > $1",
+            )
+            .bind(now.0)
+            .fetch_one(conn)
+            .await?
         });
         Ok(due.map(Timestamp))
     }
@@ -204,22 +105,17 @@ impl Database {
     /// How many deliveries are where.
     pub async fn delivery_counts(&self) -> Result<DeliveryCounts> {
         let mut reader = self.reader().await?;
-        let rows: Vec<(String, i64)> = with_conn!(&mut reader, conn => {
+        // Each is a partial index: what was delivered, almost everything, is not looked at.
+        let (pending, claimed, dead) = with_conn!(&mut reader, conn => {
             sqlx::query_as(
-                "SELECT state, COUNT(*) FROM deliveries WHERE state <> 'delivered' GROUP BY state",
+                "SELECT (SELECT COUNT(*) FROM deliveries WHERE state = 'pending'),
+                   (SELECT COUNT(*) FROM deliveries WHERE state = 'claimed'),
+                   (SELECT COUNT(*) FROM deliveries WHERE state = 'dead')",
             )
-            .fetch_all(conn)
+            .fetch_one(conn)
             .await?
         });
-        let mut counts = DeliveryCounts::default();
-        for (state, count) in rows {
-            match state.as_str() {
-                "pending" => counts.pending = count,
-                "claimed" => counts.claimed = count,
-                _ => counts.dead = count,
-            }
-        }
-        Ok(counts)
+        Ok(DeliveryCounts { pending, claimed, dead })
     }
 }
 
@@ -281,7 +177,7 @@ impl Write for Settle {
             });
         }
         for Self(settlement) in writes.iter().filter(|write| write.0.next == Next::DisableEndpoint) {
-            disable(tx, settlement.endpoint).await?;
+            disable(tx, settlement.endpoint, settlement.at).await?;
         }
         Ok(writes.iter().map(|write| settled.contains(&write.0.delivery.uuid())).collect())
     }
@@ -297,12 +193,21 @@ fn state_after(settlement: &Settlement) -> (&'static str, Timestamp, Option<Time
     }
 }
 
-async fn disable(tx: &mut Tx, endpoint: EndpointId) -> Result<()> {
+/// Sends nothing more to an endpoint; what waits for it is given up.
+async fn disable(tx: &mut Tx, endpoint: EndpointId, at: Timestamp) -> Result<()> {
     with_conn!(tx, conn => {
         sqlx::query(
             "UPDATE endpoints SET enabled = FALSE, disabled_reason = 'it answered 410 Gone' WHERE id = $1",
         )
         .bind(endpoint.uuid())
+        .execute(&mut *conn)
+        .await?;
+        sqlx::query(
+            "UPDATE deliveries SET state = 'dead', last_error = 'the endpoint answered 410 Gone', finished_at = $2
+             WHERE endpoint_id = $1 AND state IN ('pending', 'claimed') AND state = 'pending'",
+        )
+        .bind(endpoint.uuid())
+        .bind(at.0)
         .execute(conn)
         .await?;
     });

@@ -16,7 +16,31 @@ use crate::{
 /// The kinds that an endpoint of the contract wants.
 const CONTRACT_KINDS: &str = ",message,session,";
 
+/// What an endpoint's signing secrets are sealed to.
+#[must_use]
+pub fn endpoint_secret_place(endpoint: EndpointId) -> Vec<u8> {
+    format!("endpoints/{endpoint}/secret").into_bytes()
+}
+
 impl Database {
+    /// Sets what signs the webhooks of an endpoint: `whsec_…`, or several separated by spaces while one is being
+    /// replaced; `None` for no signature. Returns whether the endpoint is there.
+    pub async fn set_endpoint_secrets(&self, endpoint: EndpointId, secrets: Option<&str>) -> Result<bool> {
+        let sealed = secrets
+            .map(|secrets| self.shared.keys.seal(secrets.as_bytes(), &endpoint_secret_place(endpoint)));
+        let mut tx = self.begin().await?;
+        let changed = with_conn!(&mut tx, conn => {
+            sqlx::query("UPDATE endpoints SET secret = $2 WHERE id = $1")
+                .bind(endpoint.uuid())
+                .bind(sealed)
+                .execute(conn)
+                .await?
+                .rows_affected()
+        });
+        tx.commit().await?;
+        Ok(changed == 1)
+    }
+
     /// Sets the address that webhooks of users without a callback go to; `None` takes it away.
     pub async fn set_base_endpoint(&self, url: Option<&str>) -> Result<()> {
         self.set_contract_endpoint(None, UrlLayout::Base, url).await

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use domain::{
     DeliveryId, EventId, Fence, SessionId, Timestamp, UserId,
     event::{EventKind, InboundMessage},
+    message::Quote,
 };
 use sqlx::QueryBuilder;
 use uuid::Uuid;
@@ -34,6 +35,31 @@ impl Database {
     pub async fn commit_inbound(&self, fence: Fence, messages: Vec<InboundMessage>) -> Result<Committed> {
         self.writes.write(CommitInbound { fence, messages }).await?.ok_or(Error::LeaseLost)
     }
+
+    /// A received message as another one quotes it.
+    pub async fn received_message(&self, session: SessionId, message_id: &str) -> Result<Option<Quote>> {
+        let mut reader = self.reader().await?;
+        let row: Option<(Option<String>, String)> = with_conn!(&mut reader, conn => {
+            sqlx::query_as(
+                "SELECT sender, payload FROM events WHERE session_id = $1 AND message_id = $2 LIMIT 1",
+            )
+            .bind(session.uuid())
+            .bind(message_id)
+            .fetch_optional(conn)
+            .await?
+        });
+        let Some((Some(participant), payload)) = row else { return Ok(None) };
+        let text = serde_json::from_str::<StoredText>(&payload)
+            .map_err(|error| Error::Unreadable { what: "event", reason: error.to_string() })?
+            .message;
+        Ok(Some(Quote { message_id: message_id.to_owned(), participant, text }))
+    }
+}
+
+/// The part of a message's payload that a quotation shows.
+#[derive(serde::Deserialize)]
+struct StoredText {
+    message: Option<String>,
 }
 
 /// An event that is not stored yet.
@@ -74,38 +100,41 @@ impl Write for CommitInbound {
         tx: &mut Tx,
     ) -> Result<Vec<Self::Output>> {
         let now = shared.clock.now();
-        let offered: Vec<(SessionId, &InboundMessage)> = writes
+        let (callers, offered): (Vec<usize>, Vec<(SessionId, &InboundMessage)>) = writes
             .iter()
-            .filter(|write| allowed.contains(write.fence))
-            .flat_map(|write| write.messages.iter().map(|message| (write.fence.session, message)))
-            .collect();
+            .enumerate()
+            .filter(|(_, write)| allowed.contains(write.fence))
+            .flat_map(|(caller, write)| {
+                write.messages.iter().map(move |message| (caller, (write.fence.session, message)))
+            })
+            .unzip();
         let known = known(tx, &offered).await?;
         let mut met: HashSet<Key<'_>> = HashSet::new();
-        let new: Vec<_> = offered
+        let (callers, new): (Vec<usize>, Vec<_>) = callers
             .into_iter()
-            .filter(|(session, message)| {
+            .zip(offered)
+            .filter(|(_, (session, message))| {
                 let key = key(*session, message);
                 !known.contains(&owned(key)) && met.insert(key)
             })
-            .collect();
+            .unzip();
         let owners = count_up(tx, &new, now).await?;
         let events = number(&new, &owners)?;
         let deliveries = announce(tx, &events, now).await?;
 
-        let mut committed: HashMap<SessionId, Committed> = HashMap::new();
-        for event in &events {
-            committed.entry(event.session).or_default().new += 1;
+        let mut committed = vec![Committed::default(); writes.len()];
+        let mut caller_of = HashMap::with_capacity(events.len());
+        for (event, caller) in events.iter().zip(callers) {
+            committed[caller].new += 1;
+            caller_of.insert(event.id, caller);
         }
-        for session in deliveries {
-            committed.entry(session).or_default().deliveries += 1;
+        for caller in deliveries.iter().filter_map(|event| caller_of.get(event)) {
+            committed[*caller].deliveries += 1;
         }
         Ok(writes
             .iter()
-            .map(|write| {
-                allowed
-                    .contains(write.fence)
-                    .then(|| committed.get(&write.fence.session).copied().unwrap_or_default())
-            })
+            .zip(committed)
+            .map(|(write, committed)| allowed.contains(write.fence).then_some(committed))
             .collect())
     }
 }
@@ -122,14 +151,18 @@ async fn known(tx: &mut Tx, offered: &[(SessionId, &InboundMessage)]) -> Result<
     for run in runs(offered) {
         let rows: Vec<OwnedKey> = with_conn!(tx, conn => {
             let mut query = QueryBuilder::new(
-                "SELECT session_id, chat, sender, message_id FROM events
-                 WHERE message_id IS NOT NULL AND (session_id, chat, sender, message_id) IN (",
+                "SELECT e.session_id, e.chat, e.sender, e.message_id FROM (",
             );
             query.push_values(run, |mut values, (session, message)| {
                 let (session, chat, sender, id) = owned(key(*session, message));
                 values.push_bind(session).push_bind(chat).push_bind(sender).push_bind(id);
             });
-            query.push(")");
+            // Not `(…) IN (VALUES …)`: SQLite reads the whole index for that.
+            query.push(
+                ") AS v JOIN events e ON e.session_id = v.column1 AND e.chat = v.column2
+                   AND e.sender = v.column3 AND e.message_id = v.column4
+                 WHERE e.message_id IS NOT NULL",
+            );
             query.build_query_as().fetch_all(conn).await?
         });
         known.extend(rows);
@@ -206,8 +239,8 @@ fn number<'a>(
         .collect()
 }
 
-/// Stores events and a delivery for each endpoint that wants them; returns the session of each delivery.
-pub(crate) async fn announce(tx: &mut Tx, events: &[NewEvent<'_>], now: Timestamp) -> Result<Vec<SessionId>> {
+/// Stores events and a delivery for each endpoint that wants them; returns the event of each delivery.
+pub(crate) async fn announce(tx: &mut Tx, events: &[NewEvent<'_>], now: Timestamp) -> Result<Vec<EventId>> {
     for run in runs(events) {
         with_conn!(tx, conn => {
             let mut query = QueryBuilder::new(
@@ -256,7 +289,7 @@ pub(crate) async fn announce(tx: &mut Tx, events: &[NewEvent<'_>], now: Timestam
             query.build().execute(conn).await?;
         });
     }
-    Ok(deliveries.iter().map(|(event, _)| event.session).collect())
+    Ok(deliveries.iter().map(|(event, _)| event.id).collect())
 }
 
 /// What goes out one after the other: the messages of a chat; the states of a session.

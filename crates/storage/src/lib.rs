@@ -16,6 +16,7 @@
 mod coalesce;
 mod database;
 mod deliveries;
+mod delivery_claims;
 mod dialect;
 mod driver;
 mod endpoints;
@@ -33,6 +34,8 @@ mod users;
 
 pub use database::{Database, OpenError, Options, Synchronous};
 pub use deliveries::{DeliveryCounts, Settlement};
+pub use delivery_claims::ClaimedDeliveries;
+pub use endpoints::endpoint_secret_place;
 pub use error::Error;
 pub use events::Committed;
 pub use outbound::{Accepted, Progress};

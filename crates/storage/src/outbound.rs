@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use domain::{
-    Fence, MessageId, SessionId, Timestamp, UserId,
-    message::{Failure, Message, MessageState, NewMessage},
+    Fence, MessageId, RunnerId, SessionId, Timestamp, UserId,
+    message::{Failure, Idempotency, Message, MessageState, NewMessage},
 };
 use sqlx::QueryBuilder;
 use uuid::Uuid;
@@ -132,6 +132,21 @@ impl Database {
         rows.into_iter().map(TryInto::try_into).collect()
     }
 
+    /// The sessions of a runner that have messages still to be sent: what finds a message whose command was lost.
+    pub async fn sessions_with_queued_messages(&self, runner: RunnerId) -> Result<Vec<SessionId>> {
+        let mut reader = self.reader().await?;
+        let ids: Vec<Uuid> = with_conn!(&mut reader, conn => {
+            sqlx::query_scalar(
+                "SELECT DISTINCT o.session_id FROM outbound o JOIN sessions s ON s.id = o.session_id
+                 WHERE o.state = 'queued' AND s.runner_id = $1",
+            )
+            .bind(runner.uuid())
+            .fetch_all(conn)
+            .await?
+        });
+        Ok(ids.into_iter().map(Into::into).collect())
+    }
+
     /// How many messages of a session are still to be sent; counting stops at `at_most`.
     pub async fn count_queued(&self, session: SessionId, at_most: u32) -> Result<u32> {
         let mut reader = self.reader().await?;
@@ -159,6 +174,29 @@ impl Database {
                 .await?
         });
         row.map(TryInto::try_into).transpose()
+    }
+
+    /// The message of a session that WhatsApp knows by this id.
+    pub async fn message_by_wa_id(&self, session: SessionId, wa_id: &str) -> Result<Option<Message>> {
+        let mut reader = self.reader().await?;
+        let row: Option<Row> = with_conn!(&mut reader, conn => {
+            sqlx::query_as(concat!("SELECT ", columns!(), " FROM outbound WHERE session_id = $1 AND wa_id = $2"))
+                .bind(session.uuid())
+                .bind(wa_id)
+                .fetch_optional(conn)
+                .await?
+        });
+        row.map(TryInto::try_into).transpose()
+    }
+
+    /// What a user's idempotency key was used for, if it was: [`Accepted::Same`] or [`Accepted::KeyReused`]. Only
+    /// [`accept_message`](Self::accept_message) decides; this spares a repeated request the checks before it.
+    pub async fn accepted_before(&self, user: UserId, idempotency: &Idempotency) -> Result<Option<Accepted>> {
+        let mut reader = self.reader().await?;
+        let earlier: Option<Earlier> = with_conn!(&mut reader, conn => {
+            sqlx::query_as(EARLIER).bind(user.0).bind(&idempotency.key).fetch_optional(conn).await?
+        });
+        earlier.map(|earlier| earlier.compared_with(idempotency)).transpose()
     }
 }
 
@@ -229,25 +267,27 @@ struct Earlier {
     message: Row,
 }
 
+const EARLIER: &str =
+    concat!("SELECT request_hash, ", columns!(), " FROM outbound WHERE user_id = $1 AND idempotency_key = $2");
+
+impl Earlier {
+    fn compared_with(self, idempotency: &Idempotency) -> Result<Accepted> {
+        if self.request_hash.as_ref() == Some(&idempotency.request_hash) {
+            Ok(Accepted::Same(Box::new(self.message.try_into()?)))
+        } else {
+            Ok(Accepted::KeyReused)
+        }
+    }
+}
+
 /// The message that was stored under the same idempotency key before.
 async fn earlier(tx: &mut Tx, message: &NewMessage) -> Result<Accepted> {
     let taken = || Error::Refused(format!("the message id {} is taken", message.wa_id));
     let idempotency = message.idempotency.as_ref().ok_or_else(taken)?;
     let earlier: Option<Earlier> = with_conn!(tx, conn => {
-        sqlx::query_as(concat!(
-            "SELECT request_hash, ", columns!(), " FROM outbound WHERE user_id = $1 AND idempotency_key = $2"
-        ))
-        .bind(message.user.0)
-        .bind(&idempotency.key)
-        .fetch_optional(conn)
-        .await?
+        sqlx::query_as(EARLIER).bind(message.user.0).bind(&idempotency.key).fetch_optional(conn).await?
     });
-    let earlier = earlier.ok_or_else(taken)?;
-    if earlier.request_hash.as_ref() == Some(&idempotency.request_hash) {
-        Ok(Accepted::Same(Box::new(earlier.message.try_into()?)))
-    } else {
-        Ok(Accepted::KeyReused)
-    }
+    earlier.ok_or_else(taken)?.compared_with(idempotency)
 }
 
 pub(crate) struct Advance {

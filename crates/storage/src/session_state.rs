@@ -2,7 +2,10 @@
 //!
 //! Every write names the claim ([`Fence`]) it is made under and changes nothing once the claim is lost.
 
-use std::{collections::HashMap, fmt};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+};
 
 use domain::{Fence, SessionId};
 use sqlx::QueryBuilder;
@@ -326,27 +329,26 @@ impl Write for StateWrite {
     }
 
     async fn apply(writes: &[&Self], allowed: &Allowed, shared: &Shared, tx: &mut Tx) -> Result<Vec<bool>> {
-        // Only the last change of a value is visible outside of the transaction, so only that one is made.
-        let mut last: HashMap<(SessionId, &'static str, &str), usize> = HashMap::new();
-        let mut changes: Vec<Option<(SessionId, &Change)>> = Vec::new();
-        for write in writes.iter().filter(|write| allowed.contains(write.fence)) {
-            for change in &write.changes {
+        // Only the last change of a value is visible outside of the transaction, so only that one is made; of
+        // merged rows all that came after the last removal.
+        let mut settled: HashSet<(SessionId, &'static str, &str)> = HashSet::new();
+        let mut changes: Vec<(SessionId, &Change)> = Vec::new();
+        for write in writes.iter().rev().filter(|write| allowed.contains(write.fence)) {
+            for change in write.changes.iter().rev() {
                 let (kind, key) = change.address();
                 let place = (write.fence.session, kind, key);
-                // Merged rows need every value that was written.
-                if kind != MERGED_KIND
-                    && let Some(earlier) = last.insert(place, changes.len())
-                {
-                    changes[earlier] = None;
+                let merged = kind == MERGED_KIND && matches!(change, Change::Put { .. });
+                let counts = if merged { !settled.contains(&place) } else { settled.insert(place) };
+                if counts {
+                    changes.push((write.fence.session, change));
                 }
-                changes.push(Some((write.fence.session, change)));
             }
         }
 
         let mut puts = Vec::new();
         let mut deletes = Vec::new();
         let mut merges = Vec::new();
-        for (session, change) in changes.into_iter().flatten() {
+        for (session, change) in changes.into_iter().rev() {
             match change {
                 Change::Put { kind, key, value, number, expires_at } => {
                     let sealed = shared.keys.seal(value, &address(session, kind, key));
@@ -356,12 +358,13 @@ impl Write for StateWrite {
                 Change::Delete { kind, key } => deletes.push((session, *kind, key.as_str())),
             }
         }
+        // Removals first: what is left of a place that has one and others is what came after it.
+        delete(tx, &deletes).await?;
         put(tx, &puts).await?;
         // A statement must not meet the same row twice.
         for distinct in distinct_rows(merges) {
             put(tx, &distinct).await?;
         }
-        delete(tx, &deletes).await?;
         Ok(writes.iter().map(|write| allowed.contains(write.fence)).collect())
     }
 }

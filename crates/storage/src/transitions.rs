@@ -102,7 +102,8 @@ struct Before {
     runner_id: Option<Uuid>,
 }
 
-/// Writes a state; when it is another one than before, also the history and the webhook's event.
+/// Writes a state and its reason; when the state is another one than before, also the history and the webhook's
+/// event.
 async fn set_state(
     tx: &mut Tx,
     session: SessionId,
@@ -118,6 +119,13 @@ async fn set_state(
     });
     let Some(before) = before else { return Ok(false) };
     if word::<SessionState>(&before.state)? == to {
+        with_conn!(tx, conn => {
+            sqlx::query("UPDATE sessions SET reason = $2 WHERE id = $1")
+                .bind(session.uuid())
+                .bind(reason)
+                .execute(conn)
+                .await?;
+        });
         return Ok(true);
     }
     let sequence = before.event_sequence + 1;

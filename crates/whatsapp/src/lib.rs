@@ -1,0 +1,56 @@
+//! The only door to WhatsApp: everything that the gateway knows of the client library stands here.
+//!
+//! A process has one [`WhatsApp`]. It opens a [`Client`] for a session that this process has claimed; the client
+//! keeps its keys in [`storage`], under that claim, and tells what happens to it through its [`Events`].
+//!
+//! # Who may write
+//! A claim can be lost at any moment, so the owner's [`Lease`] is asked before every send, before every connect,
+//! before messages are taken in, and before every frame that goes to the socket. The store refuses on its own
+//! what comes too late; the first refusal is reported through [`Lease::lost`].
+//!
+//! # A message that comes in
+//! is handed to the [`Inbox`] before WhatsApp hears that it was received. If the inbox cannot take it the
+//! connection is cut: WhatsApp sends the message again on the next one. An inbox meets messages more than once.
+//!
+//! # A message that goes out
+//! counts as sent when WhatsApp's server has acknowledged it, not when it was written to the socket. What becomes
+//! of one that was on its way when the connection broke is not known ([`SendError::Unconfirmed`]); sent again
+//! under the same id it is still the same message to its recipient.
+//!
+//! # Connections
+//! [`Client::start`] connects and reconnects for ever: at once after WhatsApp restarted the stream, else after a
+//! delay that doubles up to a cap and is jittered. Before each attempt the [`Pace`] of the process is waited for.
+//! What a person must mend ends it: logged out, replaced, banned, outdated; so do a lost lease, a store that lost
+//! data ([`Happened::StoreFailed`]), and QR codes that nobody scanned. The library's own reconnecting is off: it
+//! waits up to a quarter of an hour and cannot be paced.
+
+mod acks;
+mod backoff;
+mod cache;
+mod client;
+mod connection;
+mod content;
+mod events;
+mod http;
+mod inbound;
+mod link;
+mod observer;
+mod options;
+mod owner;
+mod runtime;
+mod send;
+mod store;
+mod whatsapp;
+
+pub use client::{CheckError, Client, PairingError};
+pub use events::{Events, Happened, ReceiptKind};
+pub use options::{DEFAULT_VERSION, Options, OptionsError};
+pub use owner::{Inbox, Lease, Pace, Unpaced};
+pub use send::SendError;
+pub use whatsapp::{OpenError, WhatsApp};
+
+/// For the tests of the store, which are the library's contract with it.
+#[doc(hidden)]
+pub mod testing {
+    pub use crate::store::SqlBackend;
+}

@@ -1,1 +1,54 @@
-fn main() {}
+//! The command line: one file a subcommand under [`commands`].
+
+mod commands;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+/// A WhatsApp gateway: many numbers behind one REST API, every message out as a webhook.
+///
+/// Without a subcommand it runs everything in one process, with SQLite and its files in ./data. All settings come
+/// from the environment, a `.env` file, or a TOML file; `wa-gateway config check` shows them.
+#[derive(Parser)]
+#[command(version, about, long_about)]
+struct Arguments {
+    /// A TOML file with settings; the environment wins over it.
+    #[arg(long, global = true, value_name = "FILE", env = "WA_GATEWAY_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run everything in this process (the default).
+    All,
+    /// Bring the database's schema up to date, then exit.
+    Migrate,
+    /// Print the description of the REST API (OpenAPI 3.1, JSON).
+    Openapi,
+    /// Look at the settings.
+    Config {
+        #[command(subcommand)]
+        command: commands::config::Command,
+    },
+    /// Ask a running gateway on this machine whether it is able to serve; exit code 0 when it is.
+    Healthcheck,
+}
+
+fn main() -> ExitCode {
+    let Arguments { config, command } = Arguments::parse();
+    let config = config.as_deref();
+    let result = match command.unwrap_or(Command::All) {
+        Command::All => commands::all::run(config),
+        Command::Migrate => commands::migrate::run(config),
+        Command::Openapi => commands::openapi::run(),
+        Command::Config { command } => commands::config::run(&command, config),
+        Command::Healthcheck => commands::healthcheck::run(config),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

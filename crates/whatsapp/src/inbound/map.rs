@@ -1,0 +1,164 @@
+//! What a decrypted message is, in the gateway's words. Pure.
+
+use domain::{Timestamp, event::InboundMessage};
+use wacore::types::message::{MessageCategory, MessageInfo};
+use wacore_binary::{Jid, JidExt as _, Server};
+use waproto::whatsapp::{self as wa, message::FutureProofMessage};
+
+/// Wrappers within wrappers are followed this far; nobody's client nests deeper.
+const MAX_DEPTH: usize = 8;
+
+/// The message for the inbox; `None` for what is not told: own messages, broadcasts and stories, channels, and what
+/// devices say to each other.
+pub(super) fn inbound(message: &wa::Message, info: &MessageInfo) -> Option<InboundMessage> {
+    let source = &info.source;
+    let person_or_group = source.chat.is_group() || is_person(&source.chat);
+    if source.is_from_me || !person_or_group || info.category == MessageCategory::Peer {
+        return None;
+    }
+    let message = unwrapped(message);
+    let kind = kind(message)?;
+    let chat = canonical(&source.chat);
+    let sender = canonical(&source.sender);
+    let sender_alt = source.sender_alt.as_ref().map(canonical).filter(|alt| *alt != sender);
+    Some(InboundMessage {
+        message_id: clean(&info.id),
+        chat_alt: if chat == sender { sender_alt.clone() } else { None },
+        chat,
+        sender,
+        sender_alt,
+        push_name: Some(clean(&info.push_name)).filter(|name| !name.is_empty()),
+        text: text(message).map(clean),
+        kind: kind.to_owned(),
+        sent_at: Timestamp(info.timestamp.timestamp_millis()),
+        replayed: info.is_offline,
+    })
+}
+
+fn is_person(jid: &Jid) -> bool {
+    jid.server.is_pn_family() || jid.server.is_lid_family() || matches!(jid.server, Server::Legacy | Server::Bot)
+}
+
+/// A JID without the device, and without what says where the device is hosted.
+fn canonical(jid: &Jid) -> String {
+    let server = match jid.server {
+        Server::Hosted | Server::Legacy => Server::Pn,
+        Server::HostedLid => Server::Lid,
+        other => other,
+    };
+    clean(&Jid { server, ..jid.to_non_ad() }.to_string())
+}
+
+/// Without the one character that PostgreSQL cannot store.
+fn clean(text: impl AsRef<str>) -> String {
+    text.as_ref().replace('\0', "")
+}
+
+/// The message inside of its wrappers.
+fn unwrapped(message: &wa::Message) -> &wa::Message {
+    let mut current = message;
+    for _ in 0..MAX_DEPTH {
+        let Some(inner) = wrapped(current) else { break };
+        current = inner;
+    }
+    current
+}
+
+fn wrapped(message: &wa::Message) -> Option<&wa::Message> {
+    let future_proof: [Option<&FutureProofMessage>; 12] = [
+        message.ephemeral_message.as_option(),
+        message.view_once_message.as_option(),
+        message.view_once_message_v2.as_option(),
+        message.view_once_message_v2_extension.as_option(),
+        message.document_with_caption_message.as_option(),
+        message.edited_message.as_option(),
+        message.group_mentioned_message.as_option(),
+        message.associated_child_message.as_option(),
+        message.lottie_sticker_message.as_option(),
+        message.bot_invoke_message.as_option(),
+        message.limit_sharing_message.as_option(),
+        message.spoiler_message.as_option(),
+    ];
+    let wrapper = future_proof.into_iter().flatten().find_map(|wrapper| wrapper.message.as_option());
+    wrapper.or_else(|| message.device_sent_message.as_option()?.message.as_option()).or_else(|| {
+        // An edit comes as a protocol message that carries the new text.
+        message.protocol_message.as_option()?.edited_message.as_option()
+    })
+}
+
+/// The contract's `message`: the first of these that is there.
+fn text(message: &wa::Message) -> Option<&str> {
+    let caption = |caption: Option<&Option<String>>| caption.and_then(Option::as_deref);
+    let candidates = [
+        message.conversation.as_deref(),
+        caption(message.extended_text_message.as_option().map(|m| &m.text)),
+        caption(message.image_message.as_option().map(|m| &m.caption)),
+        caption(message.video_message.as_option().map(|m| &m.caption)),
+        caption(message.document_message.as_option().map(|m| &m.caption)),
+        caption(message.contact_message.as_option().map(|m| &m.display_name)),
+        caption(message.location_message.as_option().map(|m| &m.comment)),
+        caption(message.live_location_message.as_option().map(|m| &m.caption)),
+    ];
+    candidates.into_iter().flatten().find(|text| !text.is_empty())
+}
+
+/// The word for what kind of message it is; `None` for what only devices need to know.
+fn kind(m: &wa::Message) -> Option<&'static str> {
+    if m.protocol_message.is_set() {
+        return None;
+    }
+    let table: &[(bool, &'static str)] = &[
+        (m.conversation.is_some() || m.extended_text_message.is_set(), "text"),
+        (m.image_message.is_set(), "image"),
+        (m.video_message.is_set() || m.ptv_message.is_set(), "video"),
+        (m.audio_message.is_set(), "audio"),
+        (m.document_message.is_set(), "document"),
+        (m.sticker_message.is_set(), "sticker"),
+        (m.contact_message.is_set(), "contact"),
+        (m.contacts_array_message.is_set(), "contacts"),
+        (m.location_message.is_set(), "location"),
+        (m.live_location_message.is_set(), "live_location"),
+        (m.reaction_message.is_set() || m.enc_reaction_message.is_set(), "reaction"),
+        (is_poll(m), "poll"),
+        (m.poll_update_message.is_set(), "poll_vote"),
+        (m.event_message.is_set(), "event"),
+        (m.enc_event_response_message.is_set(), "event_response"),
+        (m.album_message.is_set(), "album"),
+        (m.sticker_pack_message.is_set(), "sticker_pack"),
+        (m.group_invite_message.is_set(), "group_invite"),
+        (m.product_message.is_set(), "product"),
+        (m.order_message.is_set(), "order"),
+        (m.list_message.is_set(), "list"),
+        (m.buttons_message.is_set(), "buttons"),
+        (m.template_message.is_set(), "template"),
+        (m.interactive_message.is_set(), "interactive"),
+        (is_reply(m), "interactive_reply"),
+        (m.comment_message.is_set() || m.enc_comment_message.is_set(), "comment"),
+        (m.pin_in_chat_message.is_set(), "pin"),
+        (m.keep_in_chat_message.is_set(), "keep"),
+        (m.call_log_messsage.is_set() || m.call.is_set(), "call"),
+        (m.secret_encrypted_message.is_set(), "edit"),
+    ];
+    table.iter().find(|(is, _)| *is).map(|(_, word)| *word).or_else(|| {
+        let only_keys = m.sender_key_distribution_message.is_set()
+            || m.fast_ratchet_key_sender_key_distribution_message.is_set();
+        (!only_keys).then_some("unknown")
+    })
+}
+
+fn is_poll(m: &wa::Message) -> bool {
+    m.poll_creation_message.is_set()
+        || m.poll_creation_message_v2.is_set()
+        || m.poll_creation_message_v3.is_set()
+        || m.poll_creation_message_v5.is_set()
+}
+
+fn is_reply(m: &wa::Message) -> bool {
+    m.list_response_message.is_set()
+        || m.buttons_response_message.is_set()
+        || m.template_button_reply_message.is_set()
+        || m.interactive_response_message.is_set()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,31 @@
+//! `wa-gateway all`: everything in one process.
+
+use std::{
+    io::{self, IsTerminal as _},
+    path::Path,
+};
+
+use config::{Config, LogFormat};
+use wa_gateway::{Gateway, StartError, lifecycle::Signals};
+
+use super::{Failure, block_on};
+
+pub(crate) fn run(file: Option<&Path>) -> Result<(), Failure> {
+    let config = Config::load(file).map_err(Failure::settings)?;
+    telemetry::init(&telemetry::TelemetryOptions {
+        format: match config.log_format(io::stderr().is_terminal()) {
+            LogFormat::Json => telemetry::Format::Json,
+            LogFormat::Text => telemetry::Format::Text,
+        },
+        filter: config.logging.filter.clone(),
+    })
+    .map_err(Failure::settings)?;
+    block_on(async {
+        let signals = Signals::listen().map_err(Failure::running)?;
+        let gateway = Gateway::start(&config).await.map_err(|error| match error {
+            StartError::Settings(_) => Failure::settings(error),
+            StartError::Running(_) => Failure::running(error),
+        })?;
+        gateway.run_until(signals).await.map_err(Failure::running)
+    })
+}

@@ -1,0 +1,54 @@
+//! One file a subcommand.
+
+pub(crate) mod all;
+pub(crate) mod config;
+pub(crate) mod healthcheck;
+pub(crate) mod migrate;
+pub(crate) mod openapi;
+
+use std::{
+    fmt::Display,
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+/// Why a subcommand did not do its work, and the exit code for it.
+pub(crate) struct Failure {
+    message: String,
+    code: u8,
+}
+
+impl Failure {
+    /// The settings are wrong: trying again does not help.
+    pub(crate) fn settings(problem: impl Display) -> Self {
+        Self { message: problem.to_string(), code: 2 }
+    }
+
+    /// It went wrong while running.
+    pub(crate) fn running(problem: impl Display) -> Self {
+        Self { message: problem.to_string(), code: 1 }
+    }
+
+    /// Says so on standard error.
+    pub(crate) fn report(self) -> ExitCode {
+        let _ = writeln!(io::stderr(), "wa-gateway: {}", self.message);
+        ExitCode::from(self.code)
+    }
+}
+
+/// Writes a result to standard output. A reader that went away is no error.
+pub(crate) fn print(text: impl Display) -> Result<(), Failure> {
+    match writeln!(io::stdout().lock(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::running(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Runs something that waits.
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::running)?
+        .block_on(work)
+}

@@ -1,0 +1,138 @@
+//! A runner's lease, and a session's share in it.
+//!
+//! The lease protects WhatsApp's side: two processes must not be on line for one session. It is counted from the
+//! moment a renewal *began*, on the monotonic clock, so a process that was frozen or whose clock was set knows that
+//! it is too late before it does anything. The fencing token protects the data, should this fail.
+
+use std::{
+    sync::Arc,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use domain::RunnerId;
+use storage::Database;
+use tokio_util::sync::CancellationToken;
+
+/// Whether this runner may act.
+pub(crate) struct RunnerLease {
+    runner: RunnerId,
+    fence: Duration,
+    good_until: Mutex<Instant>,
+    given_up: AtomicBool,
+}
+
+impl RunnerLease {
+    /// A lease that begins now: call it before the registration, so that it ends no later than the row's.
+    pub(crate) fn begin(runner: RunnerId, fence: Duration) -> Self {
+        Self {
+            runner,
+            fence,
+            good_until: Mutex::new(Instant::now() + fence),
+            given_up: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) const fn runner(&self) -> RunnerId {
+        self.runner
+    }
+
+    /// Whether it may act at this very moment.
+    pub(crate) fn held(&self) -> bool {
+        !self.given_up.load(Ordering::Acquire) && Instant::now() < self.good_until()
+    }
+
+    /// Renews the lease until that fails for too long; then it is lost for good.
+    pub(crate) async fn keep(&self, database: &Database, lease: Duration, renew: Duration) {
+        loop {
+            let began = Instant::now();
+            let left = self.good_until().saturating_duration_since(began);
+            match tokio::time::timeout(left, database.renew_runner(self.runner, lease)).await {
+                Ok(Ok(true)) => self.extend(began),
+                Ok(Ok(false)) => {
+                    tracing::warn!(runner.id = %self.runner, "this runner was declared dead");
+                    break;
+                }
+                Ok(Err(error)) => {
+                    tracing::warn!(runner.id = %self.runner, %error, "the lease was not renewed")
+                }
+                Err(_) => tracing::warn!(runner.id = %self.runner, "the lease was not renewed in time"),
+            }
+            if !self.held() {
+                break;
+            }
+            tokio::time::sleep(renew.saturating_sub(began.elapsed())).await;
+        }
+        self.given_up.store(true, Ordering::Release);
+    }
+
+    fn good_until(&self) -> Instant {
+        *self.good_until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn extend(&self, began: Instant) {
+        *self.good_until.lock().unwrap_or_else(PoisonError::into_inner) = began + self.fence;
+    }
+}
+
+/// Whether this process may still act for one session.
+pub(crate) struct SessionLease {
+    runner: Arc<RunnerLease>,
+    lost: CancellationToken,
+}
+
+impl SessionLease {
+    /// A share in the lease of `runner`; lost with `cut`, which ends every session of it.
+    pub(crate) fn new(runner: Arc<RunnerLease>, cut: &CancellationToken) -> Self {
+        Self { runner, lost: cut.child_token() }
+    }
+
+    /// Resolves once the session has been lost.
+    pub(crate) fn lost_signal(&self) -> CancellationToken {
+        self.lost.clone()
+    }
+}
+
+impl whatsapp::Lease for SessionLease {
+    fn held(&self) -> bool {
+        !self.lost.is_cancelled() && self.runner.held()
+    }
+
+    fn lost(&self) {
+        self.lost.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use whatsapp::Lease as _;
+
+    use super::*;
+
+    #[test]
+    fn a_lease_that_is_not_renewed_ends_by_itself() {
+        let lease = RunnerLease::begin(RunnerId::new(), Duration::ZERO);
+        assert!(!lease.held());
+        lease.extend(Instant::now() + Duration::from_secs(60));
+        assert!(lease.held());
+        lease.given_up.store(true, Ordering::Release);
+        assert!(!lease.held(), "a lease that was given up does not come back");
+    }
+
+    #[test]
+    fn a_session_is_lost_alone_or_with_its_runner() {
+        let runner = Arc::new(RunnerLease::begin(RunnerId::new(), Duration::from_secs(60)));
+        let cut = CancellationToken::new();
+        let (one, other) =
+            (SessionLease::new(Arc::clone(&runner), &cut), SessionLease::new(Arc::clone(&runner), &cut));
+        one.lost();
+        assert!(!one.held() && other.held() && one.lost_signal().is_cancelled());
+        runner.given_up.store(true, Ordering::Release);
+        assert!(!other.held());
+        cut.cancel();
+        assert!(other.lost_signal().is_cancelled());
+    }
+}

@@ -1,0 +1,354 @@
+//! Brings stored messages to WhatsApp and notes what became of them.
+//!
+//! Storage is the queue; what is in memory is the part of it that was read. A command only says "look now" and waits
+//! for the outcome. A message leaves the queue when WhatsApp's server has acknowledged it; if that is not certain, it
+//! goes again under the same id, which its recipient knows to be the same message.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use bus::{Reply, messages::SessionReply};
+use domain::{
+    Fence, MessageId, SharedClock,
+    message::{Failure, FailureCode, Message, MessageState},
+};
+use storage::{Database, Progress};
+use tokio::{task::JoinSet, time::Instant};
+use whatsapp::{Client, SendError};
+
+use super::outbox::Outbox;
+
+/// Messages of one session on their way at the same time.
+const MOST_ON_THEIR_WAY: usize = 64;
+
+/// Messages that are read in one go.
+const PAGE: u32 = 256;
+
+/// Messages held in memory; more stay in storage until these are sent.
+const MOST_HELD: usize = 1024;
+
+/// How long to wait before a message goes again whose outcome is not known.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// How long to wait when WhatsApp says that there were too many.
+const AGAIN_WHEN_LIMITED: Duration = Duration::from_secs(30);
+
+/// How long to wait before trying to store an outcome again.
+const NOTE_AGAIN: Duration = Duration::from_millis(500);
+
+pub(crate) struct Sending {
+    database: Database,
+    clock: SharedClock,
+    fence: Fence,
+    client: Option<Client>,
+    connected: bool,
+    outbox: Outbox,
+    reading: Reading,
+    on_their_way: usize,
+    work: JoinSet<Done>,
+    /// Who waits for the outcome of which message.
+    waiting: HashMap<MessageId, Vec<Reply>>,
+}
+
+/// What is being read from storage, and what should be read next.
+#[derive(Default)]
+struct Reading {
+    under_way: bool,
+    wanted: Option<From>,
+}
+
+/// Where to read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum From {
+    /// Behind what was read last.
+    Here,
+    /// The beginning: also what was stored late.
+    Start,
+}
+
+enum Done {
+    Read { from: From, messages: storage::Result<Vec<Message>> },
+    Sent { message: Arc<Message>, outcome: Result<(), SendError> },
+    Noted { id: MessageId, reply: Option<SessionReply> },
+    LookedUp { id: MessageId, message: storage::Result<Option<Message>> },
+}
+
+impl Sending {
+    pub(crate) fn new(database: Database, clock: SharedClock, fence: Fence) -> Self {
+        Self {
+            database,
+            clock,
+            fence,
+            client: None,
+            connected: false,
+            outbox: Outbox::default(),
+            reading: Reading::default(),
+            on_their_way: 0,
+            work: JoinSet::new(),
+            waiting: HashMap::new(),
+        }
+    }
+
+    /// Sends through `client` from now on.
+    pub(crate) fn use_client(&mut self, client: Option<Client>) {
+        self.client = client;
+        self.connected = false;
+    }
+
+    /// Whether messages can be sent now.
+    pub(crate) fn set_connected(&mut self, connected: bool) {
+        self.connected = connected;
+        if connected {
+            self.read(From::Start);
+            self.wake();
+        } else {
+            self.answer_everybody(&SessionReply::NotConnected);
+        }
+    }
+
+    /// Somebody asks for a stored message to be sent, and waits.
+    pub(crate) fn ask(&mut self, id: MessageId, reply: Reply) {
+        if !self.connected {
+            reply.send(&SessionReply::NotConnected);
+            return;
+        }
+        self.waiting.entry(id).or_default().push(reply);
+        if !self.outbox.knows(id) {
+            self.read(From::Here);
+        }
+    }
+
+    /// Looks at storage from the beginning.
+    pub(crate) fn look_again(&mut self) {
+        if let Some(client) = &self.client {
+            self.connected = client.is_connected();
+        }
+        self.read(From::Start);
+        self.wake();
+    }
+
+    /// When [`Sending::look_again`] should be called without any other reason.
+    pub(crate) fn next_look(&self) -> Option<Instant> {
+        self.outbox.next_wake()
+    }
+
+    /// Carries on with what has come to an end; `None` while nothing is under way. Safe to cancel.
+    pub(crate) async fn progress(&mut self) -> Option<()> {
+        match self.work.join_next().await? {
+            Ok(done) => self.done(done),
+            Err(error) => tracing::error!(session.id = %self.fence.session, %error, "sending failed"),
+        }
+        // Whatever else has ended in the meantime is taken along.
+        while let Some(Ok(done)) = self.work.try_join_next() {
+            self.done(done);
+        }
+        Some(())
+    }
+
+    /// Starts nothing new, and waits up to `deadline` for what is under way.
+    pub(crate) async fn finish(&mut self, deadline: Duration) {
+        self.connected = false;
+        let under_way = async { while self.progress().await.is_some() {} };
+        if tokio::time::timeout(deadline, under_way).await.is_err() {
+            tracing::debug!(session.id = %self.fence.session, "messages under way will go again");
+        }
+        self.answer_everybody(&SessionReply::NotConnected);
+    }
+
+    /// Drops everything: the session is somebody else's.
+    pub(crate) async fn abandon(&mut self) {
+        self.connected = false;
+        self.waiting.clear();
+        self.work.shutdown().await;
+    }
+
+    fn done(&mut self, done: Done) {
+        match done {
+            Done::Read { from, messages } => self.was_read(from, messages),
+            Done::Sent { message, outcome } => self.was_sent(&message, outcome),
+            Done::Noted { id, reply } => {
+                self.outbox.forget(id);
+                if let Some(reply) = reply {
+                    self.answer(id, &reply);
+                }
+                if self.outbox.len() < MOST_HELD / 4 && self.reading.wanted.is_some() {
+                    self.start_reading();
+                }
+            }
+            Done::LookedUp { id, message } => self.was_looked_up(id, message),
+        }
+        self.pump();
+    }
+
+    fn read(&mut self, from: From) {
+        self.reading.wanted = self.reading.wanted.max(Some(from));
+        self.start_reading();
+    }
+
+    fn start_reading(&mut self) {
+        if self.reading.under_way || self.outbox.len() >= MOST_HELD {
+            return;
+        }
+        let Some(from) = self.reading.wanted.take() else { return };
+        self.reading.under_way = true;
+        let (database, session) = (self.database.clone(), self.fence.session);
+        let position = if from == From::Start { 0 } else { self.outbox.read_to() };
+        self.work.spawn(async move {
+            Done::Read { from, messages: database.queued_messages(session, position, PAGE).await }
+        });
+    }
+
+    fn was_read(&mut self, from: From, messages: storage::Result<Vec<Message>>) {
+        self.reading.under_way = false;
+        match messages {
+            Ok(messages) => {
+                let all = messages.len() < PAGE as usize;
+                self.outbox.add(messages);
+                if !all {
+                    self.reading.wanted = self.reading.wanted.max(Some(From::Here));
+                } else if self.waiting.keys().any(|id| !self.outbox.knows(*id)) {
+                    self.seek(from);
+                }
+            }
+            Err(error) => {
+                tracing::warn!(session.id = %self.fence.session, %error, "stored messages could not be read");
+                self.answer_everybody(&SessionReply::NotConnected);
+            }
+        }
+        self.start_reading();
+    }
+
+    /// Somebody waits for a message that was not among those that were read.
+    fn seek(&mut self, from: From) {
+        if from == From::Here {
+            self.reading.wanted = Some(From::Start);
+            return;
+        }
+        let unknown: Vec<_> = self.waiting.keys().filter(|id| !self.outbox.knows(**id)).copied().collect();
+        for id in unknown {
+            let database = self.database.clone();
+            self.work.spawn(async move { Done::LookedUp { id, message: database.message(id).await } });
+        }
+    }
+
+    fn was_looked_up(&mut self, id: MessageId, message: storage::Result<Option<Message>>) {
+        if self.outbox.knows(id) {
+            return;
+        }
+        let reply = match message {
+            Ok(Some(Message { failure: Some(failure), .. })) => SessionReply::Failed { failure },
+            Ok(Some(Message { state, sent_at: Some(sent_at), .. })) if state != MessageState::Queued => {
+                SessionReply::Sent { sent_at }
+            }
+            _ => SessionReply::NotConnected,
+        };
+        self.answer(id, &reply);
+    }
+
+    fn wake(&mut self) {
+        self.outbox.wake(Instant::now());
+        for message in self.outbox.take_expired(self.clock.now()) {
+            self.note_failure(&message, FailureCode::Expired, "it waited longer than its time to live");
+        }
+        self.pump();
+    }
+
+    /// Sends as much as may be on its way at once.
+    fn pump(&mut self) {
+        let Some(client) = self.client.clone().filter(|_| self.connected) else { return };
+        while self.on_their_way < MOST_ON_THEIR_WAY
+            && let Some(message) = self.outbox.next()
+        {
+            if message.expires_at <= self.clock.now() {
+                self.outbox.done(&message);
+                self.note_failure(&message, FailureCode::Expired, "it waited longer than its time to live");
+                continue;
+            }
+            self.on_their_way += 1;
+            let client = client.clone();
+            self.work.spawn(async move {
+                let outcome = client.send(&message).await;
+                Done::Sent { message, outcome }
+            });
+        }
+    }
+
+    fn was_sent(&mut self, message: &Arc<Message>, outcome: Result<(), SendError>) {
+        self.on_their_way -= 1;
+        match outcome {
+            Ok(()) => {
+                self.outbox.done(message);
+                let sent_at = self.clock.now();
+                self.note(message.id, Progress::Sent, SessionReply::Sent { sent_at });
+            }
+            Err(error) => match verdict(&error) {
+                Verdict::Again(pause) => {
+                    tracing::info!(session.id = %self.fence.session, message.id = %message.id, %error, "will be sent again");
+                    self.outbox.again(message, Instant::now(), pause);
+                    self.answer(message.id, &SessionReply::NotConnected);
+                }
+                Verdict::Fail(code) => {
+                    self.outbox.done(message);
+                    self.note_failure(message, code, &error.to_string());
+                }
+            },
+        }
+    }
+
+    fn note_failure(&mut self, message: &Message, code: FailureCode, reason: &str) {
+        let failure = Failure { code, reason: reason.to_owned() };
+        tracing::info!(
+            session.id = %self.fence.session, message.id = %message.id, code = %code, reason, "a message was not sent"
+        );
+        self.note(message.id, Progress::Failed(failure.clone()), SessionReply::Failed { failure });
+    }
+
+    /// Stores what became of a message, however long that takes, then tells who waits.
+    fn note(&mut self, id: MessageId, progress: Progress, reply: SessionReply) {
+        let (database, fence) = (self.database.clone(), self.fence);
+        self.work.spawn(async move {
+            loop {
+                match database.advance_message(fence, id, progress.clone()).await {
+                    Ok(()) => return Done::Noted { id, reply: Some(reply) },
+                    Err(storage::Error::LeaseLost) => return Done::Noted { id, reply: None },
+                    Err(error) => {
+                        tracing::warn!(session.id = %fence.session, message.id = %id, %error, "an outcome could not be stored; trying again");
+                        tokio::time::sleep(NOTE_AGAIN).await;
+                    }
+                }
+            }
+        });
+    }
+
+    fn answer(&mut self, id: MessageId, reply: &SessionReply) {
+        for waiting in self.waiting.remove(&id).unwrap_or_default() {
+            waiting.send(reply);
+        }
+    }
+
+    fn answer_everybody(&mut self, reply: &SessionReply) {
+        for waiting in self.waiting.drain().flat_map(|(_, waiting)| waiting) {
+            waiting.send(reply);
+        }
+    }
+}
+
+/// What an error means for its message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Again(Duration),
+    Fail(FailureCode),
+}
+
+/// WhatsApp's code for "too many".
+const TOO_MANY: &str = "429";
+
+fn verdict(error: &SendError) -> Verdict {
+    match error {
+        SendError::Refused { code } if code == TOO_MANY => Verdict::Again(AGAIN_WHEN_LIMITED),
+        // A lost lease ends the session's task; whoever owns the session now sends the message.
+        SendError::LeaseLost => Verdict::Again(AGAIN),
+        error if error.is_transient() => Verdict::Again(AGAIN),
+        SendError::Refused { .. } => Verdict::Fail(FailureCode::Refused),
+        _ => Verdict::Fail(FailureCode::Invalid),
+    }
+}
