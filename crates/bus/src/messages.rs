@@ -14,10 +14,6 @@ pub enum SessionCommand {
     Send { message: MessageId },
     /// Which of these phone numbers (digits only) WhatsApp knows: [`SessionReply::Numbers`].
     CheckNumbers { numbers: Vec<String> },
-    /// Picture and status text of a JID: [`SessionReply::Profile`].
-    Profile { target: String },
-    /// The groups that the number is in: [`SessionReply::Groups`].
-    Groups,
     /// Offer a pairing code for this phone number (digits only) in place of the QR code:
     /// [`SessionReply::PairingCode`].
     PairWithCode { phone: String },
@@ -39,11 +35,6 @@ pub enum SessionReply {
     NotConnected,
     /// One entry for each number that was asked for, in the same order.
     Numbers { numbers: Vec<NumberCheck> },
-    /// What WhatsApp shows to this account; `None` where it shows nothing. `registered` is `false` when it
-    /// does not know the JID.
-    Profile { registered: bool, picture_url: Option<String>, status: Option<String> },
-    /// The groups, in no particular order.
-    Groups { groups: Vec<Group> },
     /// What to type on the phone.
     PairingCode { code: String },
     /// Done as asked.
@@ -57,17 +48,6 @@ pub struct NumberCheck {
     pub number: String,
     /// Its JID; `None` when WhatsApp does not know the number.
     pub jid: Option<String>,
-}
-
-/// A group as its list shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Group {
-    /// Ends in `@g.us`.
-    pub jid: String,
-    /// Its subject.
-    pub name: String,
-    /// How many members it has.
-    pub participants: usize,
 }
 
 /// To one runner, at [`subjects::runner`](crate::subjects::runner); answered with [`RunnerReply`].
@@ -122,8 +102,6 @@ mod tests {
                 json(&SessionCommand::CheckNumbers { numbers: vec!["1".into()] }),
                 r#"{"check_numbers":{"numbers":["1"]}}"#,
             ),
-            (json(&SessionCommand::Profile { target: "a".into() }), r#"{"profile":{"target":"a"}}"#),
-            (json(&SessionCommand::Groups), r#""groups""#),
             (
                 json(&SessionCommand::PairWithCode { phone: "1".into() }),
                 r#"{"pair_with_code":{"phone":"1"}}"#,

@@ -172,11 +172,13 @@ impl Nats {
         Ok(finish(hints::Source::Nats(task)).into())
     }
 
-    /// Waits until NATS knows of what was subscribed. Without a connection there is nothing to wait for: the
-    /// client subscribes anew when it is back.
+    /// Waits until NATS knows of what was subscribed: it handles a connection's messages in order, so the answer
+    /// to a request that nobody serves comes after that. (The library's `flush` only empties its own buffer.)
+    /// Without a connection there is nothing to wait for: the client subscribes anew when it is back.
     async fn registered(&self) {
         if self.is_connected() {
-            let _ = timeout(REGISTRATION, self.client.flush()).await;
+            let request = async_nats::Request::new().timeout(Some(REGISTRATION));
+            let _ = self.client.send_request(self.full("nobody"), request).await;
         }
     }
 }

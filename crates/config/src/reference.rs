@@ -30,17 +30,17 @@ pub(crate) fn setting<R: Rule>(name: &'static str, help: &str, rule: &R) -> Sett
     Setting { name, help: help.trim().to_owned(), allowed, default, unset, secret }
 }
 
-/// Every setting there is.
+/// Every setting there is, in groups: what a group is about, and its settings.
 #[must_use]
-pub fn reference() -> Vec<Setting> {
-    table().into_iter().flat_map(|(_, settings)| settings).collect()
+pub fn reference() -> Vec<(&'static str, Vec<Setting>)> {
+    table()
 }
 
 /// `docs/configuration.md`.
 #[must_use]
 pub fn markdown() -> String {
     let mut text = String::from(INTRODUCTION);
-    for (about, settings) in table() {
+    for (about, settings) in reference() {
         let (title, rest) = about.trim().trim_end_matches('.').split_once(": ").unwrap_or((about.trim(), ""));
         let _ = write!(text, "\n## {}\n\n", title.trim_end_matches('.'));
         if let Some(first) = rest.chars().next() {

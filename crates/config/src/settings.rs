@@ -85,12 +85,12 @@ settings! {
     /// HTTP: where the API listens and what it takes.
     http: Http {
         /// Address to listen on.
-        HOST host: Option<IpAddr> = Unset("0.0.0.0; without an ADMIN_PASSWORD of your own 127.0.0.1", Address);
+        HOST host: Option<IpAddr> = Unset("0.0.0.0; without an `ADMIN_PASSWORD` of your own 127.0.0.1", Address);
         /// Port to listen on.
         PORT port: u16 = Or("5001", Number(1..=65_535));
         /// Largest request body.
         BODY_LIMIT_BYTES body_limit: usize = Or("1048576", Number(1024..=104_857_600));
-        /// Time for one request; must be longer than SEND_WAIT_SECONDS.
+        /// Time for one request; must be longer than `SEND_WAIT_SECONDS`.
         REQUEST_TIMEOUT_SECONDS request_timeout: Duration = Or("30", Seconds(1000..=600_000));
         /// Address and port of the Prometheus metrics.
         METRICS_ADDR metrics: Option<SocketAddr> = Unset("no metrics", Socket);
@@ -104,12 +104,12 @@ settings! {
         /// Bearer token that opens `/status` for monitoring.
         STATUS_TOKEN status_token: Option<SecretString> = Unset("no such token", Secret(24..=512));
         /// Keys that seal secrets in the database; the first seals, all open. To rotate, put a new one in front.
-        SECRET_KEYS secret_keys: Option<KeyRing> = Unset("a key file in DATA_DIR, made at the first start", Keys);
+        SECRET_KEYS secret_keys: Option<KeyRing> = Unset("a key file in `DATA_DIR`, made at the first start", Keys);
         /// Cost of password hashes; each step doubles the time.
         BCRYPT_COST bcrypt_cost: u32 = Or("12", Number(4..=16));
-        /// Failed logins from one address within LOGIN_FAILURES_WINDOW_SECONDS before it must wait.
+        /// Failed logins from one address within `LOGIN_FAILURES_WINDOW_SECONDS` before it must wait.
         LOGIN_FAILURES_PER_ADDRESS login_failures_per_address: u32 = Or("30", Number(1..=100_000));
-        /// Failed logins to one name within LOGIN_FAILURES_WINDOW_SECONDS before it must wait.
+        /// Failed logins to one name within `LOGIN_FAILURES_WINDOW_SECONDS` before it must wait.
         LOGIN_FAILURES_PER_NAME login_failures_per_name: u32 = Or("10", Number(1..=100_000));
         /// The window of both.
         LOGIN_FAILURES_WINDOW_SECONDS login_failures_window: Duration = Or("300", Seconds(1000..=86_400_000));
@@ -119,13 +119,13 @@ settings! {
         /// Folder for the SQLite database, media and the key file.
         DATA_DIR data_dir: PathBuf = Or("./data", File);
         /// Database: `postgres://user:password@host/name`, or `sqlite:path`.
-        DATABASE_URL database_url: Option<SecretUrl> = Unset("SQLite in DATA_DIR", Urls { schemes: &["postgres", "postgresql", "sqlite"], several: false });
+        DATABASE_URL database_url: Option<SecretUrl> = Unset("SQLite in `DATA_DIR`", Urls { schemes: &["postgres", "postgresql", "sqlite"], several: false });
         /// Connections of one process to PostgreSQL.
         DATABASE_MAX_CONNECTIONS database_max_connections: u32 = Or("20", Number(2..=1000));
         /// `full`: what was accepted survives a power cut. `normal`: faster, and the last moments may be lost in one.
         SQLITE_SYNCHRONOUS sqlite_synchronous: Synchronous = Or("full", Choice(&[("full", Synchronous::Full), ("normal", Synchronous::Normal)]));
         /// Object store for media.
-        MEDIA_URL media_url: Option<SecretUrl> = Unset("the folder `media` in DATA_DIR", Urls { schemes: &["file", "s3", "gs", "az", "azure", "abfs", "abfss"], several: false });
+        MEDIA_URL media_url: Option<SecretUrl> = Unset("the folder `media` in `DATA_DIR`", Urls { schemes: &["file", "s3", "gs", "az", "azure", "abfs", "abfss"], several: false });
     }
     /// NATS: how several processes talk.
     nats: Nats {
@@ -134,7 +134,7 @@ settings! {
         /// First part of every subject, so that several installations can share one NATS.
         NATS_PREFIX prefix: String = Or("wa-gateway", SubjectPrefix);
         /// File with NATS credentials (`.creds`).
-        NATS_CREDENTIALS_FILE credentials_file: Option<PathBuf> = Unset("the login in NATS_URL", File);
+        NATS_CREDENTIALS_FILE credentials_file: Option<PathBuf> = Unset("the login in `NATS_URL`", File);
         /// File with certificates (PEM) to trust besides those of the system.
         NATS_CA_FILE ca_file: Option<PathBuf> = Unset("those of the system only", File);
         /// How long a start waits for NATS.
@@ -155,9 +155,9 @@ settings! {
         RUNNER_CONNECTS_PER_SECOND connects_per_second: u32 = Or("100", Number(0..=100_000));
         /// How long a claim on sessions outlives the last sign of life of its runner.
         RUNNER_LEASE_SECONDS lease: Duration = Or("6", Seconds(500..=300_000));
-        /// After this time without a sign of life that succeeded, a runner cuts its own connections; must be shorter than RUNNER_LEASE_SECONDS.
+        /// After this time without a sign of life that succeeded, a runner cuts its own connections; must be shorter than `RUNNER_LEASE_SECONDS`.
         RUNNER_FENCE_SECONDS fence: Duration = Or("4", Seconds(200..=300_000));
-        /// Time between signs of life; must be shorter than RUNNER_FENCE_SECONDS.
+        /// Time between signs of life; must be shorter than `RUNNER_FENCE_SECONDS`.
         RUNNER_RENEW_SECONDS renew: Duration = Or("1", Seconds(50..=300_000));
     }
     /// Sending: messages on their way to WhatsApp.

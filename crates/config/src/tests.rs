@@ -2,7 +2,7 @@ use std::{path::Path, time::Duration};
 
 use secrecy::ExposeSecret as _;
 
-use crate::{Config, DatabaseTarget, LogFormat, Problem, Source, Synchronous, markdown, reference};
+use crate::{Config, DatabaseTarget, LogFormat, Source, Synchronous, markdown, reference};
 
 fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
     list.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -17,7 +17,7 @@ fn file(text: &str) -> Result<Config, Vec<String>> {
 }
 
 fn texts(problems: crate::Problems) -> Vec<String> {
-    problems.0.iter().map(Problem::to_string).collect()
+    problems.0.into_iter().map(|problem| problem.to_string()).collect()
 }
 
 #[test]
@@ -26,7 +26,7 @@ fn nothing_needs_to_be_set() {
     assert_eq!((config.http.port, config.http.body_limit), (5001, 1 << 20));
     assert_eq!(config.storage.sqlite_synchronous, Synchronous::Full);
     assert_eq!(config.runner.lease, Duration::from_secs(6));
-    assert_eq!((config.send.wait, config.send.ttl), (Duration::from_secs(10), Duration::from_secs(86_400)));
+    assert_eq!((config.send.wait, config.send.ttl), (Duration::from_secs(10), Duration::from_hours(24)));
     assert!(config.egress.allow.is_empty() && config.nats.url.is_none() && !config.send.typing_indicator);
     assert!(config.listen().unwrap().local_only);
     let DatabaseTarget::Sqlite(path) = config.database() else { panic!("not SQLite") };
@@ -268,11 +268,11 @@ fn no_secret_is_ever_shown() {
 
 #[test]
 fn every_default_is_allowed_and_every_setting_is_explained() {
-    let settings = reference();
+    let settings: Vec<_> = reference().into_iter().flat_map(|(_, settings)| settings).collect();
     assert!(settings.len() > 40);
     for setting in settings {
         assert!(setting.help.ends_with('.') && setting.help.len() > 10, "{}", setting.name);
-        assert!(setting.default.is_some() != !setting.unset.is_empty(), "{}", setting.name);
+        assert!(setting.default.is_some() == setting.unset.is_empty(), "{}", setting.name);
     }
 }
 
@@ -284,4 +284,14 @@ fn the_documentation_says_what_the_table_says() {
     }
     let written = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(written == markdown(), "docs/configuration.md is old: run `UPDATE_DOCS=1 cargo test -p config`");
+}
+
+#[test]
+fn the_named_file_is_read_or_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gateway.toml");
+    let missing = Config::load(Some(&path)).unwrap_err();
+    assert!(missing.to_string().contains("gateway.toml"), "{missing}");
+    std::fs::write(&path, "runner_capacity = 17").unwrap();
+    assert_eq!(Config::load(Some(&path)).unwrap().runner.capacity, 17);
 }

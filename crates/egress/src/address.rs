@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 
 /// Whether a packet to this address leaves for the public internet, after the special-purpose registries of
-/// IANA (RFC 6890 and its successors). An address that carries another one inside (IPv4-mapped, 6to4, NAT64,
-/// Teredo) is judged by both.
+/// IANA (RFC 6890 and its successors). An address that carries an IPv4 one inside (IPv4-mapped, 6to4, NAT64) is
+/// judged by that.
 #[must_use]
 pub fn is_public(address: IpAddr) -> bool {
     match address {
@@ -22,49 +22,63 @@ pub(crate) fn is_permitted(address: IpAddr, allow: &[IpNet]) -> bool {
     is_public(address) || allow.iter().any(|net| net.contains(&address) || net.contains(&canonical))
 }
 
+/// IPv4 networks that are not on the public internet.
+const SPECIAL_V4: &[([u8; 4], u32)] = &[
+    ([0, 0, 0, 0], 8),       // "this network"
+    ([10, 0, 0, 0], 8),      // private (RFC 1918)
+    ([100, 64, 0, 0], 10),   // carrier-grade NAT; some clouds have their metadata service here
+    ([127, 0, 0, 0], 8),     // loopback
+    ([169, 254, 0, 0], 16),  // link-local; 169.254.169.254 gives away a cloud machine's credentials
+    ([172, 16, 0, 0], 12),   // private
+    ([192, 0, 0, 0], 24),    // protocol assignments
+    ([192, 0, 2, 0], 24),    // documentation
+    ([192, 31, 196, 0], 24), // AS112
+    ([192, 52, 193, 0], 24), // AMT
+    ([192, 88, 99, 0], 24),  // 6to4 relays
+    ([192, 168, 0, 0], 16),  // private
+    ([192, 175, 48, 0], 24), // AS112
+    ([198, 18, 0, 0], 15),   // benchmarks
+    ([198, 51, 100, 0], 24), // documentation
+    ([203, 0, 113, 0], 24),  // documentation
+    ([224, 0, 0, 0], 3),     // multicast, reserved, broadcast
+];
+
+/// Networks inside IPv6's global unicast space (`2000::/3`) that are not on the public internet.
+const SPECIAL_V6: &[([u16; 3], u32)] = &[
+    ([0x2001, 0, 0], 23),         // protocol assignments: Teredo, ORCHID, benchmarks
+    ([0x2001, 0xdb8, 0], 32),     // documentation
+    ([0x2620, 0x4f, 0x8000], 48), // AS112
+    ([0x3fff, 0, 0], 20),         // documentation
+];
+
 fn is_public_v4(address: Ipv4Addr) -> bool {
-    let [a, b, c, _] = address.octets();
-    !matches!(
-        (a, b, c),
-        // "This network", loopback, private (RFC 1918).
-        (0 | 10 | 127, ..) | (172, 16..=31, _) | (192, 168, _)
-        // Carrier-grade NAT; many clouds keep their metadata services here as well.
-        | (100, 64..=127, _)
-        // Link-local: 169.254.169.254 gives away a cloud machine's credentials.
-        | (169, 254, _)
-        // Protocol assignments, 6to4 relays, AS112, AMT.
-        | (192, 0, 0) | (192, 88, 99) | (192, 31, 196) | (192, 52, 193) | (192, 175, 48)
-        // Documentation.
-        | (192, 0, 2) | (198, 51, 100) | (203, 0, 113)
-        // Benchmarks.
-        | (198, 18..=19, _)
-        // Multicast, reserved, broadcast.
-        | (224..=255, ..)
-    )
+    let address = u32::from(address);
+    !SPECIAL_V4.iter().any(|&(net, length)| (address ^ u32::from_be_bytes(net)) >> (32 - length) == 0)
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
-    let s = address.segments();
-    match s {
-        // NAT64 (RFC 6052): the last 32 bits are where it goes.
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => is_public_v4(v4(high, low)),
-        // 6to4: the packet goes to the IPv4 address inside.
-        [0x2002, high, low, ..] => is_public_v4(v4(high, low)),
-        // Protocol assignments (Teredo, ORCHID, benchmarks, …), documentation.
-        [0x2001, 0x0000..=0x01ff | 0x0db8, ..] | [0x3fff, 0x0000..=0x0fff, ..] => false,
-        // AS112.
-        [0x2620, 0x4f, 0x8000, ..] => false,
-        // What is left of the global unicast space. Everything outside is loopback, mapped, local,
-        // multicast or not yet given out: also local-use NAT64 (64:ff9b:1::/48), segment routing (5f00::/16).
-        [0x2000..=0x3fff, ..] => true,
-        // IPv4-mapped: the operating system connects to the IPv4 address.
-        [0, 0, 0, 0, 0, 0xffff, high, low] => is_public_v4(v4(high, low)),
-        _ => false,
+    if let Some(inner) = inner_v4(address) {
+        return is_public_v4(inner);
     }
+    // What is outside of the global unicast space is loopback, local, multicast or not given out yet; also NAT64
+    // for local use (64:ff9b:1::/48) and segment routing (5f00::/16).
+    let bits = u128::from(address);
+    let special = |&([a, b, c], length): &([u16; 3], u32)| {
+        (bits ^ u128::from(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))) >> (128 - length) == 0
+    };
+    bits >> 125 == 1 && !SPECIAL_V6.iter().any(special)
 }
 
-fn v4(high: u16, low: u16) -> Ipv4Addr {
-    Ipv4Addr::from((u32::from(high) << 16) | u32::from(low))
+/// The IPv4 address that a packet to this address ends up at.
+fn inner_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    // IPv4-mapped: the operating system connects to it. NAT64 (RFC 6052) and 6to4: a relay passes it on.
+    let ([0, 0, 0, 0, 0, 0xffff, high, low]
+    | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+    | [0x2002, high, low, ..]) = address.segments()
+    else {
+        return None;
+    };
+    Some(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)))
 }
 
 #[cfg(test)]

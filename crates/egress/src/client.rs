@@ -66,12 +66,11 @@ impl Client {
     /// Sets up both policies; nothing is connected yet. Installs the crypto provider if `main` did not.
     pub fn new(options: EgressOptions) -> Result<Self, BuildError> {
         install_crypto_provider();
-        let allow: Arc<[IpNet]> = options.allow.clone().into();
         Ok(Self {
             trusted: build(&options, Resolver::new(None))?,
-            public: build(&options, Resolver::new(Some(Arc::clone(&allow))))?,
-            allow,
+            public: build(&options, Resolver::new(Some(options.allow.as_slice().into())))?,
             idle_timeout: options.idle_timeout,
+            allow: options.allow.into(),
         })
     }
 

@@ -11,7 +11,7 @@ use std::{
 use domain::SharedClock;
 use secrets::KeyRing;
 use sqlx::{
-    PgPool, SqlitePool,
+    ConnectOptions as _, Connection as _, PgPool, SqlitePool,
     migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -232,6 +232,10 @@ async fn open_sqlite(path: &Path, options: &Options) -> Result<Pools, OpenError>
         }
         _ => OpenError::NotOurs { path: path.to_owned(), reason: error.to_string() },
     };
+    if path.metadata().is_ok_and(|file| file.len() > 0) && !is_ours(path).await.map_err(not_ours)? {
+        let reason = "it has tables of another program".to_owned();
+        return Err(OpenError::NotOurs { path: path.to_owned(), reason });
+    }
     let writer = SqlitePoolOptions::new()
         .max_connections(1)
         .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -253,26 +257,45 @@ async fn open_sqlite(path: &Path, options: &Options) -> Result<Pools, OpenError>
     Ok(Pools::Sqlite { writer, readers, _lock: lock })
 }
 
+/// Whether a file is one of ours, or empty. Looks before anything in it is changed.
+async fn is_ours(path: &Path) -> Result<bool, sqlx::Error> {
+    let mut connection = SqliteConnectOptions::new().filename(path).connect().await?;
+    let (tables, migrated): (i64, bool) = sqlx::query_as(
+        "SELECT COUNT(*), EXISTS (SELECT 1 FROM sqlite_master WHERE name = '_sqlx_migrations')
+         FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'",
+    )
+    .fetch_one(&mut connection)
+    .await?;
+    connection.close().await?;
+    Ok(migrated || tables == 0)
+}
+
 async fn open_postgres(options: &Options) -> Result<Pools, OpenError> {
     let connect = PgConnectOptions::from_str(&options.url)
         .map_err(|error| OpenError::InvalidUrl(error.to_string()))?
         .application_name("wa-gateway")
         .statement_cache_capacity(512);
+    let refused = |error: sqlx::Error| match &error {
+        // invalid_authorization, invalid_catalog: waiting does not mend these.
+        sqlx::Error::Database(database)
+            if database.code().is_some_and(|code| code.starts_with("28") || code.starts_with("3D")) =>
+        {
+            OpenError::Refused(database.message().to_owned())
+        }
+        _ => OpenError::Unreachable(error.to_string()),
+    };
+    // The pool tries again until its time is over, and then does not say why it failed.
+    let first = tokio::time::timeout(ACQUIRE_TIMEOUT, connect.connect())
+        .await
+        .map_err(|_| OpenError::Unreachable("no answer in time".to_owned()))?;
+    first.map_err(refused)?.close().await.map_err(refused)?;
     let pool = PgPoolOptions::new()
         .max_connections(options.max_connections.max(2))
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
         .connect_with(connect)
         .await
-        .map_err(|error| match &error {
-            // invalid_authorization, invalid_catalog: waiting does not mend these.
-            sqlx::Error::Database(database)
-                if database.code().is_some_and(|code| code.starts_with("28") || code.starts_with("3D")) =>
-            {
-                OpenError::Refused(database.message().to_owned())
-            }
-            _ => OpenError::Unreachable(error.to_string()),
-        })?;
+        .map_err(refused)?;
     let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int")
         .fetch_one(&pool)
         .await

@@ -2,10 +2,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use domain::{
-    DeliveryId, EndpointId, Fence, Timestamp,
-    webhook::Next,
-};
+use domain::{DeliveryId, EndpointId, Fence, Timestamp, webhook::Next};
 use sqlx::QueryBuilder;
 use uuid::Uuid;
 
@@ -52,8 +49,12 @@ impl Database {
         let mut tx = self.begin().await?;
         for run in runs(deliveries) {
             with_conn!(&mut tx, conn => {
+                // What was in hand while its endpoint was disabled is given up like what was waiting.
                 let mut query = QueryBuilder::new(
-                    "UPDATE deliveries SET state = 'pending', claimed_until = NULL
+                    "UPDATE deliveries SET claimed_until = NULL, state = CASE
+                       WHEN EXISTS (SELECT 1 FROM endpoints e
+                                    WHERE e.id = deliveries.endpoint_id AND e.disabled_reason IS NOT NULL)
+                       THEN 'dead' ELSE 'pending' END
                      WHERE state = 'claimed' AND id IN (",
                 );
                 let mut list = query.separated(", ");

@@ -85,7 +85,8 @@ impl Database {
         let more = if ids.len() >= limit as usize || !too_early.is_empty() {
             true
         } else {
-            any_due(&mut tx, now).await? && (put_off(&mut tx, now, busy).await? == 0 || any_due(&mut tx, now).await?)
+            any_due(&mut tx, now).await?
+                && (put_off(&mut tx, now, busy).await? == 0 || any_due(&mut tx, now).await?)
         };
         tx.commit().await?;
         deliveries.sort_by_key(|delivery| delivery.position);
@@ -93,7 +94,13 @@ impl Database {
     }
 }
 
-async fn take(tx: &mut Tx, limit: u32, now: Timestamp, until: Timestamp, busy: &[EndpointId]) -> Result<Vec<Uuid>> {
+async fn take(
+    tx: &mut Tx,
+    limit: u32,
+    now: Timestamp,
+    until: Timestamp,
+    busy: &[EndpointId],
+) -> Result<Vec<Uuid>> {
     Ok(with_conn!(tx, conn => {
         let mut query = QueryBuilder::new("UPDATE deliveries SET state = 'claimed', claimed_until = ");
         query.push_bind(until.0).push(

@@ -28,8 +28,10 @@ pub(crate) const LOCK_ROWS: Dialect = Dialect { sqlite: "", postgres: " FOR NO K
 pub(crate) const SKIP_LOCKED: Dialect = Dialect { sqlite: "", postgres: " FOR UPDATE SKIP LOCKED" };
 
 /// Claims of deliveries happen one after the other, whoever makes them: only so is the order within a chat kept.
-/// A claim takes many at once, so this is no narrow place.
-pub(crate) const LOCK_CLAIMS: Only = Only { postgres: "SELECT pg_advisory_xact_lock(7726519)" };
+/// A claim takes many at once, so this is no narrow place; nor does it wait for the disk: a claim that is lost in a
+/// crash is made again.
+pub(crate) const LOCK_CLAIMS: Only =
+    Only { postgres: "SELECT pg_advisory_xact_lock(7726519), set_config('synchronous_commit', 'off', true)" };
 
 /// A statement that only PostgreSQL needs.
 pub(crate) struct Only {

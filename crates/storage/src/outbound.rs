@@ -267,8 +267,11 @@ struct Earlier {
     message: Row,
 }
 
-const EARLIER: &str =
-    concat!("SELECT request_hash, ", columns!(), " FROM outbound WHERE user_id = $1 AND idempotency_key = $2");
+const EARLIER: &str = concat!(
+    "SELECT request_hash, ",
+    columns!(),
+    " FROM outbound WHERE user_id = $1 AND idempotency_key = $2"
+);
 
 impl Earlier {
     fn compared_with(self, idempotency: &Idempotency) -> Result<Accepted> {
@@ -311,21 +314,24 @@ impl Write for Advance {
         for write in writes.iter().filter(|write| allowed.contains(write.fence)) {
             match &write.progress {
                 Progress::Sent => {
-                    sent.push((write.id, write.at));
+                    sent.push((write.fence.session, write.id, write.at));
                     let latest = active.entry(write.fence.session).or_insert(write.at);
                     *latest = (*latest).max(write.at);
                 }
-                Progress::Failed(failure) => fail(tx, write.id, failure).await?,
+                Progress::Failed(failure) => fail(tx, write.fence.session, write.id, failure).await?,
             }
         }
         for run in runs(&sent) {
             with_conn!(tx, conn => {
                 let mut query =
                     QueryBuilder::new("UPDATE outbound SET state = 'sent', sent_at = v.column2 FROM (");
-                query.push_values(run, |mut values, (id, at)| {
-                    values.push_bind(id.uuid()).push_bind(at.0);
+                query.push_values(run, |mut values, (session, id, at)| {
+                    values.push_bind(id.uuid()).push_bind(at.0).push_bind(session.uuid());
                 });
-                query.push(") AS v WHERE outbound.id = v.column1 AND outbound.state = 'queued'");
+                query.push(
+                    ") AS v WHERE outbound.id = v.column1 AND outbound.session_id = v.column3
+                       AND outbound.state = 'queued'",
+                );
                 query.build().execute(conn).await?;
             });
         }
@@ -345,15 +351,16 @@ impl Write for Advance {
     }
 }
 
-async fn fail(tx: &mut Tx, id: MessageId, failure: &Failure) -> Result<()> {
+async fn fail(tx: &mut Tx, session: SessionId, id: MessageId, failure: &Failure) -> Result<()> {
     with_conn!(tx, conn => {
         sqlx::query(
             "UPDATE outbound SET state = 'failed', failure_code = $2, failure_reason = $3
-             WHERE id = $1 AND state = 'queued'",
+             WHERE id = $1 AND session_id = $4 AND state = 'queued'",
         )
         .bind(id.uuid())
         .bind(failure.code.as_str())
         .bind(&failure.reason)
+        .bind(session.uuid())
         .execute(conn)
         .await?;
     });

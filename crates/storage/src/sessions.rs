@@ -187,6 +187,7 @@ impl Database {
         if !session.state.runs() {
             transitions::unowned(&mut tx, session.id, SessionState::Connecting, Some("started"), now).await?;
             session.state = SessionState::Connecting;
+            session.reason = Some("started".to_owned());
             session.since = now;
             session.qr = None;
         }

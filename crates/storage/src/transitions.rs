@@ -5,11 +5,13 @@ use domain::{
     event::{EventKind, session_webhook},
     session::{PairingCode, SessionState},
 };
+use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use crate::{
     Result,
     database::{Database, Shared},
+    dialect::LOCK_ROWS,
     driver::{Tx, with_conn},
     error::Error,
     events::{NewEvent, announce},
@@ -111,8 +113,13 @@ async fn set_state(
     reason: Option<&str>,
     at: Timestamp,
 ) -> Result<bool> {
+    // Locked, because the number of the event is counted up from what is read here.
+    let sql = format!(
+        "SELECT s.user_id, s.name, s.state, s.event_sequence, s.runner_id FROM sessions s WHERE s.id = $1{}",
+        LOCK_ROWS.of(tx)
+    );
     let before: Option<Before> = with_conn!(tx, conn => {
-        sqlx::query_as("SELECT user_id, name, state, event_sequence, runner_id FROM sessions WHERE id = $1")
+        sqlx::query_as(AssertSqlSafe(sql))
             .bind(session.uuid())
             .fetch_optional(conn)
             .await?

@@ -132,10 +132,8 @@ impl Client {
         }
         // One question for each: WhatsApp answers with the number as it should be written, which cannot be told
         // apart from another number's answer.
-        stream::iter(numbers.iter().map(|number| self.check_number(number)))
-            .buffered(CHECKS_AT_ONCE)
-            .try_collect()
-            .await
+        let checks: Vec<_> = numbers.iter().map(|number| self.check_number(number)).collect();
+        stream::iter(checks).buffered(CHECKS_AT_ONCE).try_collect().await
     }
 
     async fn check_number(&self, number: &str) -> Result<Option<String>, CheckError> {
@@ -195,6 +193,14 @@ impl Client {
                 tracing::warn!("WhatsApp did not answer the logout in time");
             }
         }
+        self.disconnect().await;
+    }
+
+    /// Closes the socket before anything else, for an owner that has lost its claim; then as
+    /// [`disconnect`](Self::disconnect), whose writes the store refuses by now.
+    pub async fn cut(&self) {
+        self.shared.leaving.cancel();
+        self.shared.link.cut("the claim was lost").await;
         self.disconnect().await;
     }
 

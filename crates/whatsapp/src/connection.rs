@@ -10,19 +10,19 @@ use whatsapp_rust::{
     transport::{TokioWebSocketTransportFactory, default_tls_connector},
 };
 
-use crate::{link::Link, options::OptionsError};
+use crate::link::Link;
 
 /// Opens sockets. One for all clients of a process: they share the TLS configuration and its root certificates.
 pub(crate) struct Dialer(TokioWebSocketTransportFactory);
 
 impl Dialer {
-    pub(crate) fn new(url: Option<&url::Url>) -> Result<Self, OptionsError> {
+    pub(crate) fn new(url: Option<&url::Url>) -> Self {
         egress::install_crypto_provider();
         let factory = TokioWebSocketTransportFactory::new().with_connector(default_tls_connector());
-        Ok(Self(match url {
+        Self(match url {
             Some(url) => factory.with_url(url.as_str()),
             None => factory,
-        }))
+        })
     }
 }
 
@@ -48,14 +48,16 @@ impl TransportFactory for Gate {
         let (socket, events) = self.dialer.0.create_transport().await.inspect_err(|error| {
             self.link.because(format!("WhatsApp cannot be reached: {error}"));
         })?;
-        let socket: Arc<dyn Transport> = Arc::new(Guarded { socket, link: Arc::clone(&self.link) });
-        self.link.opened(Arc::clone(&socket));
+        let number = self.link.next_socket();
+        let socket: Arc<dyn Transport> = Arc::new(Guarded { number, socket, link: Arc::clone(&self.link) });
+        self.link.opened(number, Arc::clone(&socket));
         Ok((socket, events))
     }
 }
 
 /// A socket that writes nothing once the claim is lost.
 struct Guarded {
+    number: u64,
     socket: Arc<dyn Transport>,
     link: Arc<Link>,
 }
@@ -72,7 +74,7 @@ impl Transport for Guarded {
     }
 
     async fn disconnect(&self) {
-        self.link.closed();
+        self.link.socket_closed(self.number);
         self.socket.disconnect().await;
     }
 }

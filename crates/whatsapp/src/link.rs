@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -23,7 +23,9 @@ pub(crate) struct Link {
     finished: AtomicBool,
     /// The store lost something: nothing more is written.
     broken: AtomicBool,
-    socket: Mutex<Option<Arc<dyn Transport>>>,
+    /// Counts the sockets: what is said about an earlier one does not concern the current one.
+    sockets: AtomicU64,
+    socket: Mutex<Option<(u64, Arc<dyn Transport>)>>,
     connection: Mutex<Connection>,
 }
 
@@ -55,6 +57,7 @@ impl Link {
             ready: AtomicBool::new(false),
             finished: AtomicBool::new(false),
             broken: AtomicBool::new(false),
+            sockets: AtomicU64::new(0),
             socket: Mutex::default(),
             connection: Mutex::default(),
         }
@@ -87,9 +90,14 @@ impl Link {
         *self.connection.lock() = Connection::default();
     }
 
-    /// The socket is open.
-    pub(crate) fn opened(&self, socket: Arc<dyn Transport>) {
-        *self.socket.lock() = Some(socket);
+    /// The number of the next socket.
+    pub(crate) fn next_socket(&self) -> u64 {
+        self.sockets.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The socket with that number is open.
+    pub(crate) fn opened(&self, number: u64, socket: Arc<dyn Transport>) {
+        *self.socket.lock() = Some((number, socket));
         self.connection.lock().opened = true;
     }
 
@@ -115,7 +123,15 @@ impl Link {
         connection.refused = true;
     }
 
-    /// The socket is closed, by whomever: nothing can be sent, and no acknowledgement will come.
+    /// The socket with that number is closed, by whomever.
+    pub(crate) fn socket_closed(&self, number: u64) {
+        let current = self.socket.lock().take_if(|(current, _)| *current == number).is_some();
+        if current {
+            self.closed();
+        }
+    }
+
+    /// There is no connection: nothing can be sent, and no acknowledgement will come.
     pub(crate) fn closed(&self) {
         self.ready.store(false, Ordering::Release);
         self.socket.lock().take();
@@ -125,7 +141,7 @@ impl Link {
     /// Closes the socket; the library notices and ends the connection.
     pub(crate) async fn cut(&self, reason: &str) {
         self.because(reason);
-        let socket = self.socket.lock().take();
+        let socket = self.socket.lock().as_ref().map(|(_, socket)| Arc::clone(socket));
         if let Some(socket) = socket {
             socket.disconnect().await;
         }
@@ -146,7 +162,8 @@ impl Link {
         let connection = std::mem::take(&mut *self.connection.lock());
         let up = connection.ready_since.map_or(Duration::ZERO, |since| since.elapsed());
         let was_ready = connection.ready_since.is_some();
-        // An end without a reason is one that WhatsApp announced: the restart after pairing, and those now and then.
+        // An end without a reason is intended: WhatsApp announced it, as after pairing, or the library found the
+        // connection dead.
         let restarted = connection.reason.is_none() && (was_ready || connection.paired);
         let ended = if connection.refused {
             Ended::Refused
@@ -157,7 +174,7 @@ impl Link {
         };
         let reason = connection.reason.unwrap_or_else(|| {
             let text = match (restarted, connection.opened) {
-                (true, _) => "WhatsApp restarted the stream",
+                (true, _) => "the connection was restarted",
                 (false, true) => "the connection could not be set up",
                 (false, false) => "WhatsApp cannot be reached",
             };
@@ -208,7 +225,7 @@ mod tests {
     #[test]
     fn a_connection_that_was_up_is_missed() {
         let lost = |reason: &str| Some(Happened::Disconnected { reason: reason.to_owned() });
-        assert_eq!(end(Link::became_ready), (Ended::Restarted, lost("WhatsApp restarted the stream")));
+        assert_eq!(end(Link::became_ready), (Ended::Restarted, lost("the connection was restarted")));
         let broke = end(|link| {
             link.became_ready();
             link.because("stream ended");

@@ -8,7 +8,6 @@ use wacore::types::{
     events::{ConnectFailureReason, Event, EventHandler, EventInterest, EventKind, Receipt},
     presence::ReceiptType,
 };
-use whatsapp_rust::wacore;
 
 use crate::{Happened, ReceiptKind, inbound::Intake, link::Link, runtime::Tasks};
 
@@ -103,9 +102,7 @@ fn told(event: &Event) -> Option<Happened> {
         // While a pairing code is out the connection stays, and the code stays good.
         Event::PairingQrCodesExhausted(exhausted) if !exhausted.disconnected => return None,
         Event::PairingQrCodesExhausted(_) => Happened::QrExhausted,
-        Event::PairingCode(code) => {
-            Happened::PairingCode { code: code.code.clone(), lifetime: code.timeout }
-        }
+        Event::PairingCode(code) => Happened::PairingCode { code: code.code.clone(), lifetime: code.timeout },
         Event::PairingCodeError(error) => Happened::PairingCodeFailed { reason: error.error.clone() },
         Event::PairingCodeRefresh(_) => {
             Happened::PairingCodeFailed { reason: "WhatsApp wants another code".to_owned() }
@@ -120,11 +117,18 @@ fn told(event: &Event) -> Option<Happened> {
         Event::QrScannedWithoutMultidevice(_) => {
             Happened::PairFailed { reason: "the phone's WhatsApp cannot link devices".to_owned() }
         }
-        Event::LoggedOut(out) if out.reason == ConnectFailureReason::AccountLocked => {
+        // 403 and 406, which WhatsApp's own code calls "locked" and "banned".
+        Event::LoggedOut(out)
+            if matches!(
+                out.reason,
+                ConnectFailureReason::AccountLocked | ConnectFailureReason::UnknownLogout
+            ) =>
+        {
             let message = out.logout_message.as_ref();
-            let words = message.and_then(|message| message.subtext.clone().or_else(|| message.header.clone()));
+            let words =
+                message.and_then(|message| message.subtext.clone().or_else(|| message.header.clone()));
             Happened::Banned {
-                reason: words.unwrap_or_else(|| "WhatsApp locked the account".to_owned()),
+                reason: words.unwrap_or_else(|| "WhatsApp banned or locked the account".to_owned()),
                 until: None,
             }
         }
@@ -139,9 +143,7 @@ fn told(event: &Event) -> Option<Happened> {
         Event::StreamReplaced(_) => Happened::Replaced,
         Event::TemporaryBan(ban) => Happened::Banned {
             reason: ban.message.clone().unwrap_or_else(|| ban.code.to_string()),
-            until: Some(Timestamp(
-                wacore::time::now_millis().saturating_add(ban.expire.num_milliseconds()),
-            )),
+            until: Some(Timestamp(wacore::time::now_millis().saturating_add(ban.expire.num_milliseconds()))),
         },
         Event::ClientOutdated(_) => Happened::Outdated,
         _ => return None,

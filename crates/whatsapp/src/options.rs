@@ -61,7 +61,9 @@ impl fmt::Debug for Options {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OptionsError {
     /// WhatsApp is reached through TLS; only builds for tests know how to do without.
-    #[error("WHATSAPP_URL must start with `wss://`; plain `ws://` needs a build with the feature fake-whatsapp")]
+    #[error(
+        "WHATSAPP_URL must start with `wss://`; plain `ws://` needs a build with the feature fake-whatsapp"
+    )]
     Plain,
     #[error("WHATSAPP_URL must start with `wss://`, not with `{0}://`")]
     Scheme(String),

@@ -77,9 +77,10 @@ impl Client {
         let options = SendOptions::default().with_message_id(message.wa_id.clone());
         let library = Arc::clone(&self.shared.library);
         // A task of its own: a caller that goes away must not leave the library in the middle of its keys.
-        let write = self.shared.tasks.spawn(async move {
-            library.send_message_with_options(chat, body, options).await.map(|_| ())
-        });
+        let write = self
+            .shared
+            .tasks
+            .spawn(async move { library.send_message_with_options(chat, body, options).await.map(|_| ()) });
         match timeout(WRITE_TIMEOUT, write).await {
             Ok(Ok(Some(Ok(())))) => {}
             Ok(Ok(Some(Err(error)))) => return Err(classify(&error)),

@@ -49,7 +49,7 @@ pub enum OpenError {
 impl WhatsApp {
     /// Checks the options; nothing is connected.
     pub fn new(options: Options, database: Database, egress: egress::Client) -> Result<Self, OptionsError> {
-        let dialer = Arc::new(Dialer::new(options.checked_url()?)?);
+        let dialer = Arc::new(Dialer::new(options.checked_url()?));
         Ok(Self { options: Arc::new(options), database, dialer, http: Http::new(egress) })
     }
 
@@ -105,6 +105,10 @@ impl WhatsApp {
         match built {
             Ok(built) => Ok(built.into_client()),
             Err(_) if !link.lease.held() => Err(OpenError::LeaseLost),
+            // The library tries the store out before it trusts it with messages.
+            Err(error) if link.is_broken() => {
+                Err(OpenError::Store(storage::Error::Unavailable(error.to_string())))
+            }
             Err(error) => Err(OpenError::Library(error.to_string())),
         }
     }
@@ -112,7 +116,8 @@ impl WhatsApp {
 
 /// What lies below the library's error.
 fn store_error(error: StoreError) -> OpenError {
-    let cause: Option<&storage::Error> = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref());
+    let cause: Option<&storage::Error> =
+        std::error::Error::source(&error).and_then(|cause| cause.downcast_ref());
     match cause {
         Some(storage::Error::LeaseLost) => OpenError::LeaseLost,
         Some(cause) => OpenError::Store(cause.clone()),

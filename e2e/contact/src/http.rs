@@ -1,8 +1,8 @@
 //! The HTTP client for media: the library asks for `https://{host}`, the test server's host speaks plain HTTP.
 
 use crate::error::Error;
+use crate::server::{Server, http_client};
 use async_trait::async_trait;
-use fake_whatsapp::FakeWhatsApp;
 use std::collections::HashMap;
 use whatsapp_rust::http::{HttpClient, HttpRequest, HttpResponse};
 
@@ -16,15 +16,8 @@ pub struct MediaClient {
 impl MediaClient {
     /// A client for the media hosts of `server`: plain HTTP where it speaks that, TLS without a look at the
     /// certificate elsewhere.
-    #[expect(clippy::disallowed_methods, reason = "a test client that talks to the test server only")]
-    pub fn new(server: &FakeWhatsApp) -> Result<Self, Error> {
-        crate::tls::install_provider();
-        let client = reqwest::Client::builder()
-            .tls_danger_accept_invalid_certs(true)
-            .no_proxy()
-            .build()
-            .map_err(Error::client)?;
-        Ok(Self { client, plain_host: server.media_host() })
+    pub fn new(server: &Server) -> Result<Self, Error> {
+        Ok(Self { client: http_client()?, plain_host: server.media_host() })
     }
 
     fn reachable(&self, url: &str) -> String {
@@ -39,7 +32,8 @@ impl MediaClient {
 impl HttpClient for MediaClient {
     async fn execute(&self, request: HttpRequest) -> whatsapp_rust::anyhow::Result<HttpResponse> {
         let url = self.reachable(&request.url);
-        let mut outgoing = if request.method == "POST" { self.client.post(url) } else { self.client.get(url) };
+        let mut outgoing =
+            if request.method == "POST" { self.client.post(url) } else { self.client.get(url) };
         for (name, value) in headers(&request.headers) {
             outgoing = outgoing.header(name, value);
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use wacore::proto_helpers::MessageExt as _;
 use wacore::types::events::{Event, EventHandler};
+use wacore::types::message::MessageCategory;
 use waproto::whatsapp::Message;
 use whatsapp_rust::Jid;
 
@@ -67,6 +68,7 @@ pub(crate) struct State {
     messages: Vec<Received>,
     next: usize,
     pub(crate) received: u64,
+    pub(crate) refused: usize,
     receipts: Vec<ReceivedReceipt>,
     notices: Vec<Notice>,
     connected: bool,
@@ -92,6 +94,11 @@ impl Inbox {
 
     pub(crate) fn set_disconnected(&self) {
         self.state().connected = false;
+    }
+
+    pub(crate) fn refused(&self, count: usize) {
+        self.state().refused += count;
+        self.changed.notify_waiters();
     }
 
     pub(crate) fn messages(&self) -> Vec<Received> {
@@ -185,7 +192,8 @@ impl Inbox {
         let mut state = self.state();
         match event {
             Event::Messages(batch) => {
-                for inbound in batch.iter() {
+                // The phone's messages to its companions (keys, history) come by the same event.
+                for inbound in batch.iter().filter(|inbound| inbound.info.category != MessageCategory::Peer) {
                     state.received += 1;
                     if self.keep {
                         state.messages.push(received(inbound));

@@ -1,4 +1,5 @@
-//! A contact on the other side: a second, real client of the same library, linked to a [`FakeWhatsApp`].
+//! A contact on the other side: a second, real client of the same library, linked to a
+//! [`FakeWhatsApp`](fake_whatsapp::FakeWhatsApp) in this process or in another one.
 //!
 //! ```no_run
 //! # use contact::Contact;
@@ -20,24 +21,28 @@ mod error;
 mod http;
 mod inbox;
 mod media;
+mod server;
 mod tls;
 
 pub use error::Error;
 pub use http::MediaClient;
 pub use inbox::{Notice, Received, ReceivedReceipt};
 pub use media::MediaKind;
+pub use server::{Remote, Server};
 pub use whatsapp_rust;
 
-use fake_whatsapp::{FakeWhatsApp, Linked};
+use fake_whatsapp::Linked;
 use inbox::{Inbox, Tap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use wacore::store::in_memory::InMemoryBackend;
 use wacore::store::traits::Backend;
+use wacore::types::events::InboundMessage;
 use whatsapp_rust::bot::{Bot, BotHandle};
 use whatsapp_rust::pair_code::PairCodeOptions;
 use whatsapp_rust::transport::TokioWebSocketTransportFactory;
-use whatsapp_rust::{Client, Jid};
+use whatsapp_rust::{Client, InboundDurabilityHook, Jid};
 
 /// How long linking and connecting may take. Generous, for machines that are busy with other things.
 pub const CONNECT_DEADLINE: Duration = Duration::from_secs(30);
@@ -53,11 +58,13 @@ pub struct Options {
     pub tls: bool,
     /// Keeps what it receives. Turn off where only the counts matter.
     pub keep_messages: bool,
+    /// Commits what it receives before it acknowledges, so that [`Contact::refuse_messages`] works.
+    pub durable: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { push_name: None, prekeys: Some(30), tls: false, keep_messages: true }
+        Self { push_name: None, prekeys: Some(30), tls: false, keep_messages: true, durable: false }
     }
 }
 
@@ -66,11 +73,34 @@ pub struct Contact {
     number: String,
     linked: Mutex<Option<Linked>>,
     options: Options,
-    server: FakeWhatsApp,
+    server: Server,
     backend: Arc<dyn Backend>,
     inbox: Arc<Inbox>,
     running: Mutex<Option<BotHandle>>,
     http: MediaClient,
+    refusing: Arc<AtomicBool>,
+}
+
+/// Refuses to commit messages for as long as it is told to.
+struct Gate {
+    refusing: Arc<AtomicBool>,
+    inbox: Arc<Inbox>,
+}
+
+#[async_trait::async_trait]
+impl InboundDurabilityHook for Gate {
+    async fn on_messages(
+        &self,
+        _client: Arc<Client>,
+        batch: &[InboundMessage],
+    ) -> whatsapp_rust::anyhow::Result<()> {
+        if self.refusing.load(Ordering::Acquire) {
+            self.inbox.refused(batch.len());
+            Err(whatsapp_rust::anyhow::anyhow!("refused on purpose"))
+        } else {
+            Ok(())
+        }
+    }
 }
 
 impl std::fmt::Debug for Contact {
@@ -81,43 +111,44 @@ impl std::fmt::Debug for Contact {
 
 impl Contact {
     /// Links a new client to the account of `number` by QR code and waits until it is connected.
-    pub async fn link(server: &FakeWhatsApp, number: &str) -> Result<Self, Error> {
+    pub async fn link(server: impl Into<Server>, number: &str) -> Result<Self, Error> {
         Self::link_with(server, number, Options::default()).await
     }
 
     /// The same with options.
-    pub async fn link_with(server: &FakeWhatsApp, number: &str, options: Options) -> Result<Self, Error> {
-        let contact = Self::new(server, number, options)?;
+    pub async fn link_with(server: impl Into<Server>, number: &str, options: Options) -> Result<Self, Error> {
+        let contact = Self::new(server.into(), number, options)?;
         contact.start(None).await?;
         let qr = contact.inbox.wait_qr(CONNECT_DEADLINE).await?;
-        let linked = server.scan(Some(number), &qr).await?;
+        let linked = contact.server.scan(number, &qr).await?;
         contact.set_linked(linked);
         contact.inbox.wait_connected(CONNECT_DEADLINE).await?;
         Ok(contact)
     }
 
     /// Links a new client by a code that is entered on the phone.
-    pub async fn link_by_code(server: &FakeWhatsApp, number: &str) -> Result<Self, Error> {
-        let contact = Self::new(server, number, Options::default())?;
+    pub async fn link_by_code(server: impl Into<Server>, number: &str) -> Result<Self, Error> {
+        let contact = Self::new(server.into(), number, Options::default())?;
         contact
             .start(Some(PairCodeOptions { phone_number: number.to_owned(), ..PairCodeOptions::default() }))
             .await?;
         let code = contact.inbox.wait_code(CONNECT_DEADLINE).await?;
-        let linked = server.enter_code(number, &code).await?;
+        let linked = contact.server.enter_code(number, &code, CONNECT_DEADLINE).await?;
         contact.set_linked(linked);
         contact.inbox.wait_connected(CONNECT_DEADLINE).await?;
         Ok(contact)
     }
 
-    fn new(server: &FakeWhatsApp, number: &str, options: Options) -> Result<Self, Error> {
+    fn new(server: Server, number: &str, options: Options) -> Result<Self, Error> {
         Ok(Self {
             number: number.to_owned(),
             linked: Mutex::new(None),
-            http: MediaClient::new(server)?,
-            server: server.clone(),
+            http: MediaClient::new(&server)?,
+            server,
             backend: Arc::new(InMemoryBackend::new()),
             inbox: Arc::new(Inbox::new(options.keep_messages)),
             running: Mutex::new(None),
+            refusing: Arc::new(AtomicBool::new(false)),
             options,
         })
     }
@@ -137,6 +168,12 @@ impl Contact {
             .with_event_handler(Tap(Arc::clone(&self.inbox)));
         if let Some(prekeys) = self.options.prekeys {
             builder = builder.with_wanted_pre_key_count(prekeys);
+        }
+        if self.options.durable {
+            builder = builder.with_inbound_durability_hook(Gate {
+                refusing: Arc::clone(&self.refusing),
+                inbox: Arc::clone(&self.inbox),
+            });
         }
         if let Some(code) = code {
             builder = builder.with_pair_code(code);
@@ -176,8 +213,8 @@ impl Contact {
 
     /// The account's address by LID.
     pub fn lid(&self) -> Result<Jid, Error> {
-        let lid = self.server.account(&self.number)?.lid();
-        address(&lid)
+        let linked = self.linked().ok_or(Error::NotRunning)?;
+        Ok(address(&linked.lid)?.to_non_ad())
     }
 
     /// The running client, for whatever is not offered here.
@@ -187,8 +224,11 @@ impl Contact {
 
     /// Sends a text; returns the message id. `to` is a number or any address.
     pub async fn send_text(&self, to: &str, text: &str) -> Result<String, Error> {
-        self.send(to, waproto::whatsapp::Message { conversation: Some(text.to_owned()), ..Default::default() })
-            .await
+        self.send(
+            to,
+            waproto::whatsapp::Message { conversation: Some(text.to_owned()), ..Default::default() },
+        )
+        .await
     }
 
     /// Sends a message; returns its id.
@@ -235,7 +275,12 @@ impl Contact {
     }
 
     /// Waits for a receipt about a message, of a kind such as `Delivered` or `Read`.
-    pub async fn wait_receipt(&self, id: &str, kind: &str, within: Duration) -> Result<ReceivedReceipt, Error> {
+    pub async fn wait_receipt(
+        &self,
+        id: &str,
+        kind: &str,
+        within: Duration,
+    ) -> Result<ReceivedReceipt, Error> {
         self.inbox.wait_receipt(id, kind, within).await
     }
 
@@ -254,7 +299,41 @@ impl Contact {
         self.inbox.wait_connected(within).await
     }
 
-    /// Disconnects, saving everything.
+    /// A second process with the same keys, which the server will take for the same device. It is started, but not
+    /// waited for.
+    pub async fn twin(&self) -> Result<Self, Error> {
+        let twin = Self {
+            number: self.number.clone(),
+            linked: Mutex::new(self.linked()),
+            options: self.options.clone(),
+            server: self.server.clone(),
+            backend: Arc::clone(&self.backend),
+            inbox: Arc::new(Inbox::new(self.options.keep_messages)),
+            running: Mutex::new(None),
+            http: self.http.clone(),
+            refusing: Arc::new(AtomicBool::new(false)),
+        };
+        twin.start(None).await?;
+        Ok(twin)
+    }
+
+    /// Refuses to take messages in (they are neither acknowledged nor shown), or takes them again. Needs
+    /// [`Options::durable`].
+    pub fn refuse_messages(&self, refuse: bool) {
+        self.refusing.store(refuse, Ordering::Release);
+    }
+
+    /// Waits until `count` messages have been refused in all.
+    pub async fn wait_refused(&self, count: usize, within: Duration) -> Result<(), Error> {
+        self.inbox
+            .wait(&format!("{count} refused messages"), within, |state| {
+                (state.refused >= count).then_some(())
+            })
+            .await
+    }
+
+    /// Disconnects, saving everything. What the library is just working on may be lost: it saves its session keys with
+    /// the message counted as read, yet nobody has seen the message, and the redelivered copy counts as a duplicate.
     pub async fn disconnect(&self) {
         let running = self.lock_running().take();
         if let Some(running) = running {

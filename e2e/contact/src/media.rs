@@ -6,8 +6,8 @@ use crate::{Contact, address};
 use waproto::whatsapp::Message;
 use whatsapp_rust::download::{Downloadable, MediaType};
 use whatsapp_rust::media::{
-    AudioOptions, DocumentOptions, ImageOptions, VideoOptions, audio_message, document_message, image_message,
-    video_message,
+    AudioOptions, DocumentOptions, ImageOptions, VideoOptions, audio_message, document_message,
+    image_message, video_message,
 };
 use whatsapp_rust::upload::UploadOptions;
 
@@ -40,7 +40,8 @@ impl Contact {
             MediaKind::Audio => MediaType::Audio,
             MediaKind::Document => MediaType::Document,
         };
-        let upload = client.upload(file, media_type, UploadOptions::default()).await.map_err(Error::client)?;
+        let upload =
+            client.upload(file, media_type, UploadOptions::default()).await.map_err(Error::client)?;
         let caption = caption.map(str::to_owned);
         let message = match kind {
             MediaKind::Image => image_message(upload, ImageOptions { caption, ..ImageOptions::default() }),

@@ -146,7 +146,8 @@ impl Faults {
             return None;
         }
         let delays = self.delays.read();
-        let rule = delays.iter().find(|delay| delay.kind.as_deref().is_none_or(|kind| kinds.contains(&kind)))?;
+        let rule =
+            delays.iter().find(|delay| delay.kind.as_deref().is_none_or(|kind| kinds.contains(&kind)))?;
         Some(Duration::from_millis(rule.millis))
     }
 
@@ -230,9 +231,7 @@ impl AccountFaults {
         if self.swallow.load(Ordering::Acquire) == 0 {
             return false;
         }
-        self.swallow
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1))
-            .is_ok()
+        self.swallow.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1)).is_ok()
     }
 }
 

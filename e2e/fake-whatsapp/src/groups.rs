@@ -97,7 +97,8 @@ impl Group {
             children.push(NodeBuilder::new("description").attr("id", id.as_str()).children([body]).build());
         }
         children.extend(state.settings.values().cloned());
-        let by_lid = |number: &str| inner.directory.by_number(number).map(|account| account.jid(Addressing::Lid));
+        let by_lid =
+            |number: &str| inner.directory.by_number(number).map(|account| account.jid(Addressing::Lid));
         let mut group = NodeBuilder::new("group")
             .attr("id", self.id.as_str())
             .attr("subject", state.subject.as_str())
@@ -147,8 +148,12 @@ impl Groups {
 
     /// The groups an account is in, ordered by id.
     pub(crate) fn of(&self, number: &str) -> Vec<Arc<Group>> {
-        let mut groups: Vec<Arc<Group>> =
-            self.by_id.iter().filter(|group| group.has(number)).map(|group| Arc::clone(group.value())).collect();
+        let mut groups: Vec<Arc<Group>> = self
+            .by_id
+            .iter()
+            .filter(|group| group.has(number))
+            .map(|group| Arc::clone(group.value()))
+            .collect();
         groups.sort_unstable_by(|one, other| one.id.cmp(&other.id));
         groups
     }

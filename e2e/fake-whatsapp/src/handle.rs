@@ -3,6 +3,7 @@
 use crate::account::{Account, Addressing};
 use crate::error::Error;
 use crate::faults::{Failure, Kick};
+use crate::groups::Role;
 use crate::journal::JournalEntry;
 use crate::phone::receive::{self, catch_up};
 use crate::phone::say::{self, Recipient};
@@ -10,6 +11,7 @@ use crate::phone::{PhoneMessage, PhoneReceipt};
 use crate::server::Inner;
 use crate::stanza::{presence, receipt};
 use crate::unlink;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -51,6 +53,19 @@ pub struct DeviceState {
     pub prekeys: usize,
 }
 
+/// A group as it stands now.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct GroupView {
+    /// Its address.
+    pub jid: String,
+    /// Its name.
+    pub subject: String,
+    /// The code of its invitation link.
+    pub invite: String,
+    /// Its members by number.
+    pub members: BTreeMap<String, Role>,
+}
+
 impl AccountHandle {
     pub(crate) fn new(inner: Arc<Inner>, account: Arc<Account>) -> Self {
         Self { inner, account }
@@ -83,7 +98,10 @@ impl AccountHandle {
                     device: *id,
                     connected: device.is_connected(),
                     logins: device.logins,
-                    handshake: device.connection.as_ref().and_then(|connection| connection.pattern.get().copied()),
+                    handshake: device
+                        .connection
+                        .as_ref()
+                        .and_then(|connection| connection.pattern.get().copied()),
                     queued: device.queue.len(),
                     delivered,
                     settled,
@@ -159,6 +177,28 @@ impl AccountHandle {
         self.account.phone.lock().inbox().cloned().collect()
     }
 
+    /// How many messages the phone has received in all.
+    pub fn arrived(&self) -> u64 {
+        self.account.phone.lock().arrived()
+    }
+
+    /// The groups the account is in.
+    pub fn groups(&self) -> Vec<GroupView> {
+        let groups = self.inner.groups.of(&self.account.number);
+        groups
+            .iter()
+            .map(|group| {
+                let state = group.state.lock();
+                GroupView {
+                    jid: group.jid().to_string(),
+                    subject: state.subject.clone(),
+                    invite: state.invite.clone(),
+                    members: state.members.clone(),
+                }
+            })
+            .collect()
+    }
+
     /// The receipts the phone has got.
     pub fn receipts(&self) -> Vec<PhoneReceipt> {
         self.account.phone.lock().receipts().cloned().collect()
@@ -170,12 +210,22 @@ impl AccountHandle {
         self.send(to, &Message { conversation: Some(text.to_owned()), ..Message::default() }, None)
     }
 
+    /// Sends a text that nobody can decrypt, so that its recipients ask for it again.
+    pub fn say_corrupted(&self, to: &str, text: &str) -> Result<String, Error> {
+        let message = Message { conversation: Some(text.to_owned()), ..Message::default() };
+        self.deliver(to, &message, None, true)
+    }
+
     /// Sends a message from the phone, with an id of the caller's choice or a new one.
     pub fn send(&self, to: &str, message: &Message, id: Option<&str>) -> Result<String, Error> {
+        self.deliver(to, message, id, false)
+    }
+
+    fn deliver(&self, to: &str, message: &Message, id: Option<&str>, corrupt: bool) -> Result<String, Error> {
         let recipient =
             Recipient::find(&self.inner, to).ok_or_else(|| Error::Unknown(format!("recipient {to}")))?;
         let id = id.map_or_else(|| self.inner.message_id(), str::to_owned);
-        say::send(&self.inner, &self.account, &recipient, message, &id)?;
+        say::send(&self.inner, &self.account, &recipient, message, &id, corrupt)?;
         Ok(id)
     }
 
@@ -299,6 +349,11 @@ impl AccountHandle {
             receive::notify_low_prekeys(&self.inner, &self.account, device);
         }
         Ok(taken)
+    }
+
+    /// The phone loses its Signal sessions: it will ask for what it cannot read again.
+    pub fn forget_sessions(&self) {
+        self.account.phone.lock().forget_sessions();
     }
 
     /// The phone is set up anew: new identity, companions unlinked, everybody who is connected told.

@@ -76,7 +76,7 @@ pub(crate) fn disconnected(inner: &Arc<Inner>, connection: &Arc<Connection>) {
     let Some(Login { account, device }) = connection.login.get() else { return };
     let mut state = account.state.lock();
     let Some(entry) = state.devices.get_mut(device) else { return };
-    if !entry.connection.as_ref().is_some_and(|current| current.id == connection.id) {
+    if entry.connection.as_ref().is_none_or(|current| current.id != connection.id) {
         return;
     }
     entry.connection = None;

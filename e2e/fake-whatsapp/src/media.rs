@@ -80,7 +80,9 @@ pub(crate) async fn upload(
     match inner.faults.next_media(true) {
         Some(MediaFault::Status(status)) => return status_of(status).into_response(),
         Some(MediaFault::Slow(millis)) => tokio::time::sleep(Duration::from_millis(millis)).await,
-        Some(MediaFault::Cut | MediaFault::WrongBytes) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Some(MediaFault::Cut | MediaFault::WrongBytes) => {
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        }
         None => {}
     }
     let name = name.trim_end_matches('=').to_owned();

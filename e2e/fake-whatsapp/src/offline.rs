@@ -127,10 +127,9 @@ impl Queue {
         }
         while let Some(entry) = self.entries.get(self.in_flight) {
             match &mut self.mode {
-                Mode::Waiting => break,
+                Mode::Waiting | Mode::Backlog { credit: 0, .. } => break,
                 Mode::Live if self.in_flight >= self.window => break,
                 Mode::Live => outgoing.stanzas.push(entry.stanza.clone()),
-                Mode::Backlog { credit: 0, .. } => break,
                 Mode::Backlog { left, credit, .. } => {
                     outgoing.stanzas.push(as_offline(&entry.stanza));
                     *credit -= 1;

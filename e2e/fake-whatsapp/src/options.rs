@@ -5,7 +5,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 /// How a server is started; the defaults are what a test wants: free ports on the loopback address, strict about
 /// unknown numbers, no journal.
 #[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "independent switches, each named where it is set")]
 pub struct Options {
     /// Where the WebSocket and the media host listen in plain text.
     pub listen: SocketAddr,

@@ -6,7 +6,7 @@ use crate::account::{Account, Addressing, digits};
 use crate::error::Error;
 use crate::login::{server_notification, stream_error};
 use crate::offline::Queue;
-use crate::server::Inner;
+use crate::server::{Inner, random_token};
 use crate::socket::connection::{Close, Connection, PairingResult, Promise, Registration};
 use crate::stanza::{devices, iq};
 use crate::{clock, phone};
@@ -18,8 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use wacore::pair_code::PairCodeUtils;
-use wacore_binary::builder::NodeBuilder;
 use wacore_binary::NodeRef;
+use wacore_binary::builder::NodeBuilder;
 use wacore_libsignal::protocol::KeyPair;
 use waproto::buffa::Message as _;
 use waproto::whatsapp::{ADVDeviceIdentity, ADVSignedDeviceIdentity, ADVSignedDeviceIdentityHMAC};
@@ -32,7 +32,7 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
 const ACCOUNT_SIGNATURE_PREFIX: [u8; 2] = [6, 0];
 
 /// A companion that has just been linked.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Linked {
     /// The number of the account.
     pub phone: String,
@@ -61,7 +61,7 @@ pub(crate) fn offer(
     keys: PublicKeys,
     push_name: Option<String>,
 ) {
-    let refs: Vec<String> = (0..REFS).map(|_| format!("2@{}", inner.random_token())).collect();
+    let refs: Vec<String> = (0..REFS).map(|_| format!("2@{}", random_token())).collect();
     for reference in &refs {
         inner.refs.insert(reference.clone(), Arc::clone(connection));
     }
@@ -226,15 +226,17 @@ pub(crate) fn answered(inner: &Arc<Inner>, connection: &Arc<Connection>, iq: &No
 fn complete(inner: &Arc<Inner>, registration: &Registration, promise: &Promise, identity: &[u8]) {
     let Some(account) = inner.directory.by_number(&promise.phone) else { return };
     let mut state = account.state.lock();
+    let mut queue = Queue::new(inner.options.window, inner.options.ledger);
+    queue.hold(state.held);
     state.devices.insert(
         promise.device,
         Device {
             noise_key: registration.noise_key,
             keys: registration.keys.clone(),
             key_index: promise.key_index,
-            device_identity: identity.to_vec(),
+            signed_identity: identity.to_vec(),
             connection: None,
-            queue: Queue::new(inner.options.window, inner.options.ledger),
+            queue,
             has_sync_key: false,
             logins: 0,
         },
@@ -255,7 +257,7 @@ pub(crate) fn code_requested(
     number: &str,
     wrapped_key: &[u8],
 ) -> Vec<u8> {
-    let reference = inner.random_token().into_bytes();
+    let reference = random_token().into_bytes();
     inner.codes.insert(
         digits(number),
         CodeFlow {
@@ -314,7 +316,10 @@ pub(crate) async fn enter_code(inner: &Arc<Inner>, number: &str, code: &str) -> 
     };
     let adv = tokio::time::timeout(ANSWER_DEADLINE, adv)
         .await
-        .map_err(|_| Error::Deadline { what: "the companion's key bundle".to_owned(), within: ANSWER_DEADLINE })?
+        .map_err(|_| Error::Deadline {
+            what: "the companion's key bundle".to_owned(),
+            within: ANSWER_DEADLINE,
+        })?
         .map_err(|_| Error::PairingCode("the code is wrong"))?;
     link(inner, &account, &connection, &adv).await
 }
@@ -330,4 +335,3 @@ pub(crate) fn code_finished(inner: &Arc<Inner>, number: &str, bundle: &[u8], com
         Err(error) => tracing::warn!(%error, "a key bundle does not open; the code was wrong"),
     }
 }
-

@@ -2,9 +2,10 @@
 
 use crate::account::directory::Directory;
 use crate::account::{Account, digits};
+use crate::clock;
 use crate::control;
 use crate::error::Error;
-use crate::faults::Faults;
+use crate::faults::{Delay, Faults, MediaFault};
 use crate::groups::Groups;
 use crate::handle::AccountHandle;
 use crate::ledger::Ledger;
@@ -14,8 +15,8 @@ use crate::pairing::{self, CodeFlow, Linked};
 use crate::socket::cert::ServerIdentity;
 use crate::socket::connection::Connection;
 use crate::socket::session;
+use crate::stanza;
 use crate::tls::{self, TlsListener};
-use crate::clock;
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{DefaultBodyLimit, State};
@@ -25,6 +26,7 @@ use axum::serve::ListenerExt as _;
 use dashmap::DashMap;
 use parking_lot::Mutex;
 use rand::RngExt as _;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -41,7 +43,7 @@ const MAX_UNHANDLED: usize = 100;
 /// How long a stopping server waits for its connections.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
 /// Per connection; a stanza that is larger makes the buffers grow for as long as it takes.
-const SOCKET_BUFFER: usize = 2 * 1024;
+const SOCKET_BUFFER: usize = 4 * 1024;
 /// A client's WebSocket message may hold a frame of 16 MiB and a bit.
 const MAX_WEBSOCKET_MESSAGE: usize = 20 * 1024 * 1024;
 
@@ -112,12 +114,6 @@ impl Inner {
         format!("3A{}{:06X}", hex::encode_upper(random), self.ids.fetch_add(1, Ordering::Relaxed) & 0xFF_FFFF)
     }
 
-    /// Something nobody can guess.
-    pub(crate) fn random_token(&self) -> String {
-        let random: [u8; 24] = rand::rng().random();
-        hex::encode(random)
-    }
-
     /// Wakes whoever waits for something about an account.
     pub(crate) fn note(&self, account: &Account) {
         account.changed.notify_waiters();
@@ -139,7 +135,9 @@ impl Inner {
         }
         let addresses = self.addresses.get();
         let tls = addresses.and_then(|addresses| addresses.tls).filter(|_| tls);
-        tls.or_else(|| addresses.map(|addresses| addresses.plain)).map(|address| address.to_string()).unwrap_or_default()
+        tls.or_else(|| addresses.map(|addresses| addresses.plain))
+            .map(|address| address.to_string())
+            .unwrap_or_default()
     }
 
     /// A stanza that nobody handles: logged, counted, kept.
@@ -172,10 +170,14 @@ impl Inner {
                 notified.await;
             }
         };
-        tokio::time::timeout(within, waiting)
-            .await
-            .map_err(|_| Error::Deadline { what: what.into(), within })
+        tokio::time::timeout(within, waiting).await.map_err(|_| Error::Deadline { what: what.into(), within })
     }
+}
+
+/// Something nobody can guess.
+pub(crate) fn random_token() -> String {
+    let random: [u8; 24] = rand::rng().random();
+    hex::encode(random)
 }
 
 /// A running server. Clones are handles on the same server, which stops when the last one is dropped.
@@ -241,7 +243,8 @@ impl FakeWhatsApp {
 
     /// The WebSocket address in plain text.
     pub fn chat_url(&self) -> String {
-        self.address(|addresses| Some(addresses.plain)).map_or_else(String::new, |at| format!("ws://{at}/ws/chat"))
+        self.address(|addresses| Some(addresses.plain))
+            .map_or_else(String::new, |at| format!("ws://{at}/ws/chat"))
     }
 
     /// The WebSocket address over TLS (self-signed), unless it is turned off.
@@ -315,6 +318,44 @@ impl FakeWhatsApp {
         self.inner.wait("a request for a pairing code", within, &self.inner.changed, requested).await
     }
 
+    /// Makes a group; unregistered members are registered. Returns its address.
+    pub fn create_group(&self, creator: &str, subject: &str, members: &[&str]) -> Result<String, Error> {
+        let options = &self.inner.options;
+        let creator = self.inner.directory.get_or_create(creator, options)?;
+        let mut numbers = Vec::new();
+        for member in members {
+            numbers.push(self.inner.directory.get_or_create(member, options)?.number.clone());
+        }
+        let group = self.inner.groups.create(&creator.number, subject, numbers, BTreeMap::new());
+        stanza::iq::announce_new_group(&self.inner, &creator, None, &group);
+        Ok(group.jid().to_string())
+    }
+
+    /// Delays answers from now on; 0 milliseconds end it.
+    pub fn delay(&self, delay: Delay) {
+        self.inner.faults.delay(delay);
+    }
+
+    /// Makes the media host misbehave, for uploads or for downloads, `times` times or until it is cleared.
+    pub fn media_fault(&self, fault: MediaFault, upload: bool, times: Option<u32>) {
+        self.inner.faults.media(fault, upload, times);
+    }
+
+    /// The media host is well again.
+    pub fn clear_media_faults(&self) {
+        self.inner.faults.clear_media();
+    }
+
+    /// Forgets all files: links to them have expired.
+    pub fn expire_media(&self) {
+        self.inner.media.expire();
+    }
+
+    /// How many files the media host has.
+    pub fn media_files(&self) -> usize {
+        self.inner.media.len()
+    }
+
     fn free_number(&self) -> String {
         loop {
             let number = format!("62811{:08}", rand::rng().random_range(0..100_000_000_u32));
@@ -332,7 +373,8 @@ impl FakeWhatsApp {
             let state = account.state.lock();
             for (id, device) in state.devices.iter().filter(|(id, _)| **id != 0) {
                 let deliveries = device.queue.deliveries();
-                let deliveries = deliveries.iter().map(|(id, delivery)| (id.to_string(), *delivery)).collect();
+                let deliveries =
+                    deliveries.iter().map(|(id, delivery)| (id.to_string(), *delivery)).collect();
                 ledger.deliveries.insert(format!("{}:{id}", account.number), deliveries);
             }
         }
@@ -358,10 +400,6 @@ impl FakeWhatsApp {
     /// How many stanzas nobody handled.
     pub fn unhandled_count(&self) -> u64 {
         self.inner.counters.unhandled.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn inner(&self) -> &Arc<Inner> {
-        &self.inner
     }
 
     pub(crate) fn from_inner(inner: &Arc<Inner>) -> Self {

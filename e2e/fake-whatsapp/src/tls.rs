@@ -25,7 +25,8 @@ pub(crate) struct TlsListener {
 /// A certificate for the loopback names, and the configuration that presents it.
 pub(crate) fn self_signed() -> Result<Arc<ServerConfig>, Error> {
     let refuse = |error: &dyn std::fmt::Display| Error::Certificate(error.to_string());
-    let names = ["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned(), "fake-whatsapp".to_owned()];
+    let names =
+        ["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned(), "fake-whatsapp".to_owned()];
     let certified = rcgen::generate_simple_self_signed(names).map_err(|error| refuse(&error))?;
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(certified.signing_key.serialize_der()));
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -11,17 +11,21 @@ use std::{
 use crate::wait_blocking;
 
 /// Runs the program and watches its own standard input, a pipe whose other end only we hold: when that closes,
-/// because we dropped it or died, the program gets the signal, and a KILL if it does not heed it.
+/// because we dropped it or died, the program gets the signal, and a KILL if it does not heed it. When we died
+/// (we say a word before we drop it) the folder goes as well.
 const WATCH: &str = r#"
-signal=$1; shift
+signal=$1; folder=$2; note=$3; shift 3
 exec 3<&0 </dev/null
 "$@" 3<&- &
 child=$!
-( cat <&3 >/dev/null 2>&1
+(
+  said=$(cat <&3)
   kill -s "$signal" "$child"
   n=0; while [ $n -lt 50 ] && kill -0 "$child"; do sleep 0.1; n=$((n+1)); done
-  kill -s KILL "$child" ) 3<&3 >/dev/null 2>&1 &
-echo "$child" > "$PIDFILE.tmp" && mv "$PIDFILE.tmp" "$PIDFILE"
+  kill -s KILL "$child"
+  [ -n "$said" ] || rm -rf "$folder"
+) >/dev/null 2>&1 &
+echo "$child" > "$note.new" && mv "$note.new" "$note"
 wait "$child"
 "#;
 
@@ -34,13 +38,15 @@ pub(crate) struct Guarded {
 }
 
 impl Guarded {
-    /// Starts `command` with its output going to `log`. `folder` is for our own notes; `signal` is what ends it.
+    /// Starts `command` with its output going to `log`. `folder` is for our own notes, and is removed when we
+    /// cannot do it ourselves any more; `signal` is what ends the program.
     pub(crate) fn start(command: &Command, signal: &str, folder: &Path, log: &Path) -> io::Result<Self> {
         let unique = format!("pid-{}-{}", std::process::id(), crate::free_port());
         let pid_file = folder.join(unique);
         let output = File::options().create(true).append(true).open(log)?;
         let mut shell = Command::new("/bin/sh");
-        shell.args(["-c", WATCH, "guard", signal]).arg(command.get_program()).args(command.get_args());
+        shell.args(["-c", WATCH, "guard", signal]).arg(folder).arg(&pid_file);
+        shell.arg(command.get_program()).args(command.get_args());
         for (name, value) in command.get_envs() {
             match value {
                 Some(value) => shell.env(name, value),
@@ -50,7 +56,7 @@ impl Guarded {
         if let Some(folder) = command.get_current_dir() {
             shell.current_dir(folder);
         }
-        shell.env("PIDFILE", &pid_file).stdin(Stdio::piped()).stdout(output.try_clone()?).stderr(output);
+        shell.stdin(Stdio::piped()).stdout(output.try_clone()?).stderr(output);
         let shell = shell.spawn()?;
         let guarded = Self { shell, pid_file, log: log.to_owned() };
         wait_blocking(Duration::from_secs(5), || guarded.pid_file.exists());
@@ -97,7 +103,9 @@ impl Guarded {
 
 impl Drop for Guarded {
     fn drop(&mut self) {
-        drop(self.shell.stdin.take());
+        if let Some(mut pipe) = self.shell.stdin.take() {
+            let _ = pipe.write_all(b"dropped");
+        }
         if self.wait(Duration::from_secs(10)).is_none() {
             let _ = self.shell.kill();
             let _ = self.shell.wait();

@@ -40,14 +40,8 @@ impl Process {
     pub async fn ready(&mut self, url: &str, deadline: Duration) {
         let url = url.to_owned();
         wait_for(deadline, async || {
-            if let Some(code) = self.exit_code() {
-                assert!(
-                    code == -1 && code != -1,
-                    "{} ended with {code}:\n{}",
-                    self.name,
-                    self.program.log_tail()
-                );
-            }
+            let code = self.exit_code();
+            assert!(code.is_none(), "{} ended with {code:?}:\n{}", self.name, self.program.log_tail());
             let url = url.clone();
             tokio::task::spawn_blocking(move || answers(&url)).await.unwrap_or(false)
         })

@@ -51,8 +51,10 @@ async fn a_process_does_not_outlive_its_value_or_its_parent() {
         .await;
     let orphan: u32 = std::fs::read_to_string(note.join("pid")).unwrap().trim().parse().unwrap();
     assert!(alive(orphan));
+    let folder = std::fs::read_to_string(note.join("folder")).unwrap();
+    assert!(Path::new(&folder).is_dir());
     parent.kill();
-    wait_for(SOON, async || !alive(orphan)).await;
+    wait_for(SOON, async || !alive(orphan) && !Path::new(&folder).exists()).await;
 }
 
 #[test]
@@ -60,6 +62,8 @@ async fn a_process_does_not_outlive_its_value_or_its_parent() {
 fn parent_for_the_test_above() {
     let Some(note) = std::env::var_os("NOTE") else { return };
     let process = Process::start("orphan", &shell("exec sleep 60"));
+    let folder = process.log_path().parent().unwrap().display().to_string();
+    std::fs::write(Path::new(&note).with_file_name("folder"), folder).unwrap();
     std::fs::write(note, format!("{}\n", process.pid().unwrap())).unwrap();
     std::thread::sleep(Duration::from_secs(30));
 }

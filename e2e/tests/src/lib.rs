@@ -1,0 +1,38 @@
+//! The gateway as a real process, between a WhatsApp server, contacts and a webhook receiver that live in the test:
+//! `kill -9` of the gateway leaves them as they are, and they count what it promised.
+//!
+//! ```no_run
+//! # use e2e::{Gateway, Storage, World};
+//! # use serde_json::json;
+//! # async fn example() {
+//! let world = World::new(Storage::Sqlite).await;
+//! let mut gateway = Gateway::start(&world).await;
+//! gateway.link("shop", "628110000001").await;
+//! let contact = world.contact("628110000002").await;
+//! gateway.kill();
+//! gateway.up().await;
+//! gateway.send("shop", contact.number(), "hello", "key 1").await;
+//! # }
+//! ```
+//!
+//! Everything here panics when it does not get what it waits for: a test has nothing else to do about it.
+
+mod database;
+mod gateway;
+mod ledger;
+mod receiver;
+mod rest;
+mod tmpfs;
+mod wait;
+mod world;
+
+pub use contact::Contact;
+pub use database::{Locked, foreign_database, stored_keys};
+pub use fake_whatsapp::{Delivery, Failure, FakeWhatsApp, Kick};
+pub use gateway::{Exit, Gateway};
+pub use ledger::{Arrival, Ledger, Tally, distinct};
+pub use receiver::{Behaviour, Webhook, WebhookReceiver};
+pub use rest::{Answer, Call, Rest};
+pub use tmpfs::Tmpfs;
+pub use wait::{PATIENCE, eventually};
+pub use world::{Storage, World};

@@ -1,1 +1,162 @@
-fn main() {}
+//! `cargo xtask test` passes every check there is; `cargo xtask help` says what else there is. Only the standard
+//! library, so that it is built in seconds.
+
+mod checks;
+mod features;
+mod machine;
+mod step;
+
+use std::{env, fmt, process::ExitCode};
+
+use step::{Outcome, Report};
+
+const HELP: &str = "\
+cargo xtask test [--only STEP]... [--with-deny]
+    Installs what the tests need and is missing, then runs every check:
+      fmt        formatting
+      features   nothing that is for tests only is in a default build
+      deny       licences, banned crates and their sources (needs cargo-deny)
+      clippy     lints, all targets
+      unit       unit tests
+      e2e        integration and end-to-end tests
+    --only STEP  runs that step only; may be given several times
+    --with-deny  installs cargo-deny when it is missing (as is done when CI is set)
+cargo xtask audit-features
+    The step `features` alone.
+cargo xtask help
+    This text.
+";
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+enum Task {
+    Test(Options),
+    AuditFeatures,
+    Help,
+}
+
+/// How to run the checks.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Options {
+    /// Empty: all.
+    only: Vec<Check>,
+    with_deny: bool,
+}
+
+/// One check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Check {
+    Fmt,
+    Features,
+    Deny,
+    Clippy,
+    Unit,
+    EndToEnd,
+}
+
+impl Check {
+    const ALL: [(&str, Self); 6] = [
+        ("fmt", Self::Fmt),
+        ("features", Self::Features),
+        ("deny", Self::Deny),
+        ("clippy", Self::Clippy),
+        ("unit", Self::Unit),
+        ("e2e", Self::EndToEnd),
+    ];
+}
+
+impl Options {
+    fn wants(&self, check: Check) -> bool {
+        self.only.is_empty() || self.only.contains(&check)
+    }
+}
+
+/// What is printed, without a macro that the lints forbid.
+fn say(text: impl fmt::Display) {
+    use std::io::Write as _;
+    // Nobody reads any more: nothing is left to be said.
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+fn parse(arguments: &[&str]) -> Result<Task, String> {
+    let (command, rest) = arguments.split_first().unwrap_or((&"help", &[]));
+    match *command {
+        "help" | "--help" | "-h" => Ok(Task::Help),
+        "audit-features" if rest.is_empty() => Ok(Task::AuditFeatures),
+        "test" => parse_options(rest).map(Task::Test),
+        other => Err(format!("unknown: {other}")),
+    }
+}
+
+fn parse_options(mut arguments: &[&str]) -> Result<Options, String> {
+    let mut options = Options::default();
+    loop {
+        arguments = match arguments {
+            [] => return Ok(options),
+            ["--with-deny", rest @ ..] => {
+                options.with_deny = true;
+                rest
+            }
+            ["--only", name, rest @ ..] => {
+                let check = Check::ALL.iter().find(|(known, _)| known == name);
+                options.only.push(check.ok_or_else(|| format!("no such step: {name}"))?.1);
+                rest
+            }
+            [other, ..] => return Err(format!("unknown: {other}")),
+        };
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match parse(&arguments) {
+        Ok(Task::Help) => {
+            say(HELP);
+            true
+        }
+        Ok(Task::AuditFeatures) => {
+            let mut report = Report::default();
+            report.step("features", features::audit) == Outcome::Passed
+        }
+        Ok(Task::Test(options)) => checks::run(&options),
+        Err(problem) => {
+            say(format_args!("{problem}\n\n{HELP}"));
+            false
+        }
+    };
+    if done { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_understood_or_refused() {
+        let test = |only: &[Check], with_deny| Ok(Task::Test(Options { only: only.to_vec(), with_deny }));
+        let table: [(&[&str], Result<Task, String>); 8] = [
+            (&[], Ok(Task::Help)),
+            (&["audit-features"], Ok(Task::AuditFeatures)),
+            (&["test"], test(&[], false)),
+            (
+                &["test", "--with-deny", "--only", "fmt", "--only", "e2e"],
+                test(&[Check::Fmt, Check::EndToEnd], true),
+            ),
+            (&["test", "--only", "everything"], Err("no such step: everything".into())),
+            (&["test", "--only"], Err("unknown: --only".into())),
+            (&["test", "--fast"], Err("unknown: --fast".into())),
+            (&["deploy"], Err("unknown: deploy".into())),
+        ];
+        for (arguments, expected) in table {
+            assert_eq!(parse(arguments), expected, "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn every_step_is_in_the_help() {
+        for (name, _) in Check::ALL {
+            assert!(HELP.contains(&format!("      {name} ")), "{name}");
+        }
+    }
+}

@@ -1,13 +1,13 @@
 //! What the roles stand on, made from the settings, and the roles themselves.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{num::NonZeroU32, pin::Pin, sync::Arc, time::Duration};
 
 use bus::Bus;
 use config::{Config, DatabaseTarget, Synchronous};
 use domain::{SharedClock, SystemClock};
 use egress::EgressOptions;
-use secrecy::{ExposeSecret as _, SecretString};
-use secrets::{KeyRing, Passwords};
+use secrecy::SecretString;
+use secrets::{KeyRing, KeyedHash, Passwords};
 use storage::Database;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -84,9 +84,43 @@ impl Foundation {
     }
 
     /// The roles of this process; each runs until `stop`.
-    pub(crate) fn roles(self, listener: TcpListener, stop: &CancellationToken) -> Vec<Role> {
+    pub(crate) fn roles(
+        &self,
+        listener: TcpListener,
+        stop: &CancellationToken,
+    ) -> Result<Vec<Role>, StartError> {
         let stop = || stop.clone();
-        vec![self.api(listener, stop()), self.session_runner(stop()), self.webhook_dispatcher(stop())]
+        Ok(vec![self.api(listener, stop()), self.session_runner(stop()), self.webhook_dispatcher(stop())?])
+    }
+
+    fn api(&self, listener: TcpListener, stop: CancellationToken) -> Role {
+        let Config { http, access, send, .. } = &self.config;
+        let api = api::Api::new(api::Parts {
+            database: self.database.clone(),
+            bus: self.bus.clone(),
+            passwords: self.passwords.clone(),
+            keyed_hash: KeyedHash::random(),
+            clock: Arc::clone(&self.clock),
+            settings: api::Settings {
+                status_token: access.status_token.clone(),
+                login_limits: api::LoginLimits {
+                    per_address: at_least_one(access.login_failures_per_address),
+                    per_name: at_least_one(access.login_failures_per_name),
+                    window: access.login_failures_window,
+                },
+                body_limit: http.body_limit,
+                start_wait: http.request_timeout,
+                send_wait: send.wait,
+                message_ttl: send.ttl,
+                queue_limit: u32::try_from(send.queue_limit).unwrap_or(u32::MAX),
+                ..api::Settings::default()
+            },
+            shutdown: stop,
+        });
+        Role::new("api", async move {
+            api.run(listener).await;
+            Ok(())
+        })
     }
 
     fn session_runner(&self, stop: CancellationToken) -> Role {
@@ -105,7 +139,6 @@ impl Foundation {
                 lease: settings.lease,
                 fence: settings.fence,
                 renew: settings.renew,
-                connects_per_second: settings.connects_per_second,
             },
         );
         Role::new("session-runner", async move {
@@ -113,6 +146,42 @@ impl Foundation {
             Ok(())
         })
     }
+
+    fn webhook_dispatcher(&self, stop: CancellationToken) -> Result<Role, StartError> {
+        let settings = &self.config.webhooks;
+        let dispatcher = webhook_dispatcher::Dispatcher::new(
+            webhook_dispatcher::Parts {
+                database: self.database.clone(),
+                bus: self.bus.clone(),
+                egress: self.egress.clone(),
+                keys: KeyRing::clone(&self.keys),
+                clock: Arc::clone(&self.clock),
+            },
+            webhook_dispatcher::Settings {
+                timeout: settings.timeout,
+                concurrency: at_least_one(settings.concurrency),
+                concurrency_per_endpoint: at_least_one(settings.concurrency_per_endpoint),
+                answer_limit: settings.answer_limit,
+                key_header: settings.key.clone(),
+                // A dispatcher that died is noticed within this time; a living one is never mistaken for dead.
+                hold: settings.timeout * 2 + Duration::from_secs(30),
+            },
+        )
+        .map_err(StartError::settings)?;
+        Ok(Role::new("webhook-dispatcher", async move {
+            dispatcher.run(stop).await;
+            Ok(())
+        }))
+    }
+}
+
+fn whatsapp_options(config: &Config) -> Result<whatsapp::Options, StartError> {
+    let url = config.whatsapp.url.as_ref().map(|url| url.expose().parse());
+    Ok(whatsapp::Options {
+        url: url.transpose().map_err(|error| StartError::Settings(format!("WHATSAPP_URL: {error}")))?,
+        pace: Arc::new(session_runner::Pace::new(config.runner.connects_per_second)),
+        ..whatsapp::Options::default()
+    })
 }
 
 fn keys(config: &Config) -> Result<Arc<KeyRing>, StartError> {
@@ -167,6 +236,11 @@ async fn seed_admin(
     }
     let hash = passwords.hash(&password).await.map_err(StartError::settings)?;
     database.put_admin(name, &hash).await.map_err(StartError::running)
+}
+
+/// A number that the settings have checked already.
+fn at_least_one(number: impl TryInto<u32>) -> NonZeroU32 {
+    number.try_into().ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN)
 }
 
 /// The name of this machine, as Linux tells it.

@@ -14,7 +14,8 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 pub use foundation::open_database;
-use foundation::Foundation;
+use foundation::{Foundation, Role};
+use storage::Database;
 use lifecycle::{Signals, Stop};
 
 /// Why the gateway did not start.
@@ -48,8 +49,10 @@ pub struct RoleEnded {
 
 /// A gateway that has started: its address is bound, its roles are about to run.
 pub struct Gateway {
-    foundation: Foundation,
-    listener: TcpListener,
+    database: Database,
+    roles: Vec<Role>,
+    address: SocketAddr,
+    stop: CancellationToken,
 }
 
 impl Gateway {
@@ -60,8 +63,9 @@ impl Gateway {
         let listener = TcpListener::bind(listen.address)
             .await
             .map_err(|error| StartError::Running(format!("cannot listen on {}: {error}", listen.address)))?;
-        let gateway = Self { foundation, listener };
-        let address = gateway.address().map_err(StartError::running)?;
+        let address = listener.local_addr().map_err(StartError::running)?;
+        let stop = CancellationToken::new();
+        let roles = foundation.roles(listener, &stop)?;
         let port = address.port();
         tracing::info!(%address, "wa-gateway is listening: open http://localhost:{port}/");
         if listen.local_only {
@@ -70,20 +74,19 @@ impl Gateway {
                  to let others in"
             );
         }
-        Ok(gateway)
+        Ok(Self { database: foundation.database, roles, address, stop })
     }
 
     /// Where the API listens.
-    pub fn address(&self) -> std::io::Result<SocketAddr> {
-        self.listener.local_addr()
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Runs until the first signal, then hands everything over; a second signal ends that at once.
     pub async fn run_until(self, mut signals: Signals) -> Result<(), RoleEnded> {
-        let stop = CancellationToken::new();
-        let database = self.foundation.database.clone();
         let mut roles = JoinSet::new();
-        for role in self.foundation.roles(self.listener, &stop) {
+        for role in self.roles {
             roles.spawn(async move { (role.name, role.work.await) });
         }
         let outcome = tokio::select! {
@@ -91,14 +94,14 @@ impl Gateway {
             Some(ended) = roles.join_next() => Err(lifecycle::unexpected(ended)),
         };
         tracing::info!("stopping: handing over what is under way");
-        stop.cancel();
+        self.stop.cancel();
         let left = async { while roles.join_next().await.is_some() {} };
         match lifecycle::stop_softly(left, &mut signals).await {
             Stop::Soft => tracing::info!("stopped"),
             Stop::Hard => tracing::warn!("stopped at once; what was under way goes on at the next start"),
         }
         roles.shutdown().await;
-        database.close().await;
+        self.database.close().await;
         outcome
     }
 }

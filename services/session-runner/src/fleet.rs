@@ -81,7 +81,7 @@ impl Fleet {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
                 Some(ended) = self.tasks.join_next() => self.ended(ended).await,
-                hint = available.next() => if !matches!(hint, Some(Received::Hint(_) | Received::Lagged(_))) { return },
+                hint = available.next() => if !matches!(hint, Some(Received::Hint(_) | Received::Lagged)) { return },
             }
             while let Some(ended) = self.tasks.try_join_next() {
                 self.ended(ended).await;

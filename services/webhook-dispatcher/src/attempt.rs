@@ -143,7 +143,8 @@ fn outcome(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Outcome {
 /// What is kept of an answer, as text that both databases can store.
 fn answer(response: &Response) -> Option<String> {
     if response.status.is_redirection() {
-        let location = response.headers.get(header::LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()));
+        let location =
+            response.headers.get(header::LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()));
         return Some(format!("redirects are not followed (to {})", location.unwrap_or("nowhere".into())));
     }
     let first = response.body.get(..KEPT).unwrap_or(&response.body);

@@ -5,9 +5,10 @@
 //! being committed. A crash in between cannot reorder what a receiver sees first:
 //! - When it went on, the one before was answered with 2xx, was given up, or had used up the attempts in which
 //!   others wait for it. The receiver had its first chance at it before the next one was sent.
-//! - At most one outcome is outstanding, and it is committed before the next one is even queued. So there is never a
-//!   stored outcome behind one that is not: after a crash both are claimed, or only the later one, and they are sent
+//! - At most one outcome is outstanding, and it is committed before the next one is even queued. So no outcome is
+//!   stored behind one that is not: after a crash both are still claimed, or only the later one, and they are sent
 //!   again in their order and with their ids. The receiver may see one twice; it cannot see a new one too early.
+//!   When an outcome cannot be stored at all, the chain ends there.
 //! - When it did not go on, those behind are given back after the outcome is committed, or without it. Either way
 //!   they are blocked: by one that is claimed, or by one that waits for its retry.
 
@@ -67,13 +68,13 @@ impl Chain {
     pub(crate) async fn run(mut self) -> VecDeque<Held> {
         let mut unsettled: Option<Unsettled> = None;
         while let Some(held) = self.deliveries.pop_front() {
-            let (_, attempt) = join!(self.settle(unsettled.take()), self.attempt(&held.delivery));
+            let (settled, attempt) = join!(self.settle(unsettled.take()), self.attempt(&held.delivery));
             let Some(attempt) = attempt else {
                 self.deliveries.push_front(held);
                 break;
             };
             let settlement = decide(&held.delivery, attempt);
-            let go_on = lets_others_pass(settlement.next, settlement.attempts);
+            let go_on = settled && lets_others_pass(settlement.next, settlement.attempts);
             unsettled = Some(Unsettled { settlement, _held: held });
             if !go_on {
                 break;
@@ -89,7 +90,9 @@ impl Chain {
             return None;
         }
         let _slot = self.lane.slot().await?;
-        if self.workshop.stop.is_cancelled() || Instant::now() + self.workshop.timeout + MARGIN > self.held_until {
+        if self.workshop.stop.is_cancelled()
+            || Instant::now() + self.workshop.timeout + MARGIN > self.held_until
+        {
             return None;
         }
         let attempt = self.workshop.sender.attempt(delivery).await;
@@ -97,11 +100,14 @@ impl Chain {
         Some(attempt)
     }
 
-    /// Stores an outcome. Tries again as long as the delivery is ours; after that others send it again.
-    async fn settle(&self, unsettled: Option<Unsettled>) {
-        let Some(Unsettled { settlement, _held }) = unsettled else { return };
+    /// Stores an outcome. Tries again as long as the delivery is ours; after that others send it again. `false`
+    /// when it could not be stored.
+    async fn settle(&self, unsettled: Option<Unsettled>) -> bool {
+        let Some(Unsettled { settlement, _held }) = unsettled else { return true };
         loop {
-            let Err(error) = self.workshop.database.settle_delivery(settlement.clone()).await else { return };
+            let Err(error) = self.workshop.database.settle_delivery(settlement.clone()).await else {
+                return true;
+            };
             let pause = SETTLE_PAUSE.mul_f64(rand::rng().random_range(0.5..1.0));
             let again = matches!(error, storage::Error::Unavailable(_) | storage::Error::Full(_))
                 && !self.workshop.stop.is_cancelled()
@@ -111,7 +117,7 @@ impl Chain {
                 "cannot store the outcome of a webhook attempt"
             );
             if !again {
-                return;
+                return false;
             }
             tokio::time::sleep(pause).await;
         }

@@ -12,7 +12,7 @@ use domain::{DeliveryId, EndpointId, webhook::ClaimedDelivery};
 use futures::FutureExt as _;
 use rand::RngExt as _;
 use tokio::{
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     task::{JoinError, JoinSet},
     time::Instant,
 };
@@ -214,7 +214,7 @@ impl Claims {
         self.give_back().await;
         let most = self.settings.concurrency_per_endpoint.get() as usize;
         let free = self.capacity.available_permits().min(most);
-        let Some((permits, limit)) = u32::try_from(free)
+        let Some((mut permits, limit)) = u32::try_from(free)
             .ok()
             .filter(|limit| *limit > 0)
             .and_then(|limit| Some((Arc::clone(&self.capacity).try_acquire_many_owned(limit).ok()?, limit)))
@@ -240,21 +240,15 @@ impl Claims {
         };
         self.more = claimed.more;
         let full = claimed.deliveries.len() >= limit as usize;
-        let mut permits = permits;
-        let held = claimed.deliveries.into_iter().filter_map(|delivery| {
-            permits.split(1).map(|permit| (delivery, permit))
-        });
-        let held: Vec<_> = held.collect();
+        let with_capacity = |delivery| Some((delivery, permits.split(1)?));
+        let held = claimed.deliveries.into_iter().filter_map(with_capacity).collect();
         drop(permits);
         self.start_chains(held, held_until);
+        self.give_back().await;
         full
     }
 
-    fn start_chains(
-        &mut self,
-        claimed: Vec<(ClaimedDelivery, tokio::sync::OwnedSemaphorePermit)>,
-        held_until: Instant,
-    ) {
+    fn start_chains(&mut self, claimed: Vec<(ClaimedDelivery, OwnedSemaphorePermit)>, held_until: Instant) {
         // What a lane has no room for goes back, with everything behind it: places may come free meanwhile.
         let mut full: HashSet<EndpointId> = HashSet::new();
         let mut chains: BTreeMap<(EndpointId, String), VecDeque<Held>> = BTreeMap::new();

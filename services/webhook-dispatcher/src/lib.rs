@@ -54,8 +54,8 @@ pub struct Settings {
     pub answer_limit: u64,
     /// Sent as the header `key` with every webhook.
     pub key_header: Option<SecretString>,
-    /// How long deliveries are claimed for. After that time without news others take them over, so it must be
-    /// longer than `timeout`.
+    /// How long deliveries are claimed for. After that time without news others take them over, so it must be at
+    /// least twice `timeout` and 5 s.
     pub hold: Duration,
 }
 
@@ -69,7 +69,7 @@ impl Default for Settings {
             concurrency_per_endpoint: PER_ENDPOINT,
             answer_limit: 16 * 1024,
             key_header: None,
-            hold: Duration::from_secs(60),
+            hold: Duration::from_mins(1),
         }
     }
 }
@@ -79,7 +79,7 @@ impl Default for Settings {
 pub enum InvalidSettings {
     #[error("KEY cannot be sent as an HTTP header: it has characters other than visible ASCII")]
     Key,
-    #[error("webhooks must be held for longer than the time that one attempt may take")]
+    #[error("webhooks must be claimed for at least twice the time that one attempt may take, and 5 s")]
     Hold,
 }
 
@@ -93,7 +93,7 @@ pub struct Dispatcher {
 impl Dispatcher {
     /// Sets a dispatcher up; nothing happens before [`Dispatcher::run`].
     pub fn new(parts: Parts, settings: Settings) -> Result<Self, InvalidSettings> {
-        if settings.hold <= settings.timeout + chain::MARGIN {
+        if settings.hold < settings.timeout * 2 + chain::MARGIN {
             return Err(InvalidSettings::Hold);
         }
         let key = settings.key_header.as_ref().map(|key| {

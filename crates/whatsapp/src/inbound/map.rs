@@ -16,8 +16,8 @@ pub(super) fn inbound(message: &wa::Message, info: &MessageInfo) -> Option<Inbou
     if source.is_from_me || !person_or_group || info.category == MessageCategory::Peer {
         return None;
     }
-    let message = unwrapped(message);
-    let kind = kind(message)?;
+    let (message, edited) = unwrapped(message);
+    let kind = if edited { "edit" } else { kind(message)? };
     let chat = canonical(&source.chat);
     let sender = canonical(&source.sender);
     let sender_alt = source.sender_alt.as_ref().map(canonical).filter(|alt| *alt != sender);
@@ -36,7 +36,9 @@ pub(super) fn inbound(message: &wa::Message, info: &MessageInfo) -> Option<Inbou
 }
 
 fn is_person(jid: &Jid) -> bool {
-    jid.server.is_pn_family() || jid.server.is_lid_family() || matches!(jid.server, Server::Legacy | Server::Bot)
+    jid.server.is_pn_family()
+        || jid.server.is_lid_family()
+        || matches!(jid.server, Server::Legacy | Server::Bot)
 }
 
 /// A JID without the device, and without what says where the device is hosted.
@@ -54,14 +56,26 @@ fn clean(text: impl AsRef<str>) -> String {
     text.as_ref().replace('\0', "")
 }
 
-/// The message inside of its wrappers.
-fn unwrapped(message: &wa::Message) -> &wa::Message {
+/// The message inside of its wrappers, and whether it is the new form of an earlier one.
+fn unwrapped(message: &wa::Message) -> (&wa::Message, bool) {
     let mut current = message;
+    let mut edited = false;
     for _ in 0..MAX_DEPTH {
-        let Some(inner) = wrapped(current) else { break };
-        current = inner;
+        if let Some(inner) = wrapped(current) {
+            current = inner;
+        } else if let Some(inner) = edit(current) {
+            current = inner;
+            edited = true;
+        } else {
+            break;
+        }
     }
-    current
+    (current, edited)
+}
+
+/// An edit comes as a protocol message that carries the new content.
+fn edit(message: &wa::Message) -> Option<&wa::Message> {
+    message.protocol_message.as_option()?.edited_message.as_option()
 }
 
 fn wrapped(message: &wa::Message) -> Option<&wa::Message> {
@@ -80,24 +94,20 @@ fn wrapped(message: &wa::Message) -> Option<&wa::Message> {
         message.spoiler_message.as_option(),
     ];
     let wrapper = future_proof.into_iter().flatten().find_map(|wrapper| wrapper.message.as_option());
-    wrapper.or_else(|| message.device_sent_message.as_option()?.message.as_option()).or_else(|| {
-        // An edit comes as a protocol message that carries the new text.
-        message.protocol_message.as_option()?.edited_message.as_option()
-    })
+    wrapper.or_else(|| message.device_sent_message.as_option()?.message.as_option())
 }
 
 /// The contract's `message`: the first of these that is there.
 fn text(message: &wa::Message) -> Option<&str> {
-    let caption = |caption: Option<&Option<String>>| caption.and_then(Option::as_deref);
     let candidates = [
         message.conversation.as_deref(),
-        caption(message.extended_text_message.as_option().map(|m| &m.text)),
-        caption(message.image_message.as_option().map(|m| &m.caption)),
-        caption(message.video_message.as_option().map(|m| &m.caption)),
-        caption(message.document_message.as_option().map(|m| &m.caption)),
-        caption(message.contact_message.as_option().map(|m| &m.display_name)),
-        caption(message.location_message.as_option().map(|m| &m.comment)),
-        caption(message.live_location_message.as_option().map(|m| &m.caption)),
+        message.extended_text_message.as_option().and_then(|m| m.text.as_deref()),
+        message.image_message.as_option().and_then(|m| m.caption.as_deref()),
+        message.video_message.as_option().and_then(|m| m.caption.as_deref()),
+        message.document_message.as_option().and_then(|m| m.caption.as_deref()),
+        message.contact_message.as_option().and_then(|m| m.display_name.as_deref()),
+        message.location_message.as_option().and_then(|m| m.comment.as_deref()),
+        message.live_location_message.as_option().and_then(|m| m.caption.as_deref()),
     ];
     candidates.into_iter().flatten().find(|text| !text.is_empty())
 }

@@ -45,7 +45,8 @@ impl Intake {
     /// Messages that are already acknowledged: the phone sent them again because this device could not read them.
     /// They are tried for a while, then given up.
     pub(crate) async fn late(self: Arc<Self>, batch: Arc<[Decrypted]>) {
-        let messages: Vec<_> = batch.iter().filter_map(|item| map::inbound(&item.message, &item.info)).collect();
+        let messages: Vec<_> =
+            batch.iter().filter_map(|item| map::inbound(&item.message, &item.info)).collect();
         for attempt in 1..=LATE_TRIES {
             match self.commit(messages.clone()).await {
                 Ok(()) => return,

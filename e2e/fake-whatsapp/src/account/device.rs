@@ -15,7 +15,7 @@ pub(crate) struct Device {
     pub(crate) keys: PublicKeys,
     pub(crate) key_index: u32,
     /// The `ADVSignedDeviceIdentity` it returned when it was linked; empty for the phone.
-    pub(crate) device_identity: Vec<u8>,
+    pub(crate) signed_identity: Vec<u8>,
     pub(crate) connection: Option<Arc<Connection>>,
     pub(crate) queue: Queue,
     /// The phone has sent it the app-state keys.

@@ -66,7 +66,7 @@ fn new_account(number: &str, options: &Options) -> Result<Account, Error> {
         noise_key: [0; 32],
         keys: phone.public_keys(),
         key_index: 0,
-        device_identity: Vec::new(),
+        signed_identity: Vec::new(),
         connection: None,
         queue: Queue::new(options.window, options.ledger),
         has_sync_key: true,

@@ -8,8 +8,8 @@ use wacore_libsignal::protocol::{KeyPair, PublicKey};
 use waproto::buffa::MessageField;
 use waproto::whatsapp::Message;
 use waproto::whatsapp::message::{
-    AppStateSyncKey, AppStateSyncKeyData, AppStateSyncKeyFingerprint, AppStateSyncKeyId, AppStateSyncKeyShare,
-    ProtocolMessage, protocol_message,
+    AppStateSyncKey, AppStateSyncKeyData, AppStateSyncKeyFingerprint, AppStateSyncKeyId,
+    AppStateSyncKeyShare, ProtocolMessage, protocol_message,
 };
 
 const SALT: usize = 32;
@@ -43,7 +43,8 @@ pub(crate) fn adv_secret(
     hkdf_sha256_into(&ephemeral_shared, Some(salt), BUNDLE_KEY_INFO, &mut key)
         .map_err(|_| refuse("no bundle key"))?;
     let mut opened = Vec::new();
-    aes_256_gcm_decrypt(&key, &nonce, b"", sealed, &mut opened).map_err(|_| refuse("the bundle does not open"))?;
+    aes_256_gcm_decrypt(&key, &nonce, b"", sealed, &mut opened)
+        .map_err(|_| refuse("the bundle does not open"))?;
     let random = opened.get(2 * KEY..3 * KEY).ok_or_else(|| refuse("the key bundle is short"))?;
     let secret = [&ephemeral_shared[..], &identity_shared, random].concat();
     let mut adv = [0; KEY];

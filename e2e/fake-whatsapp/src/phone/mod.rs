@@ -18,8 +18,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use store::{Identities, PreKeys, SenderKeys, Sessions, SignedPreKeys};
 use wacore_binary::Node;
 use wacore_libsignal::protocol::{
-    GenericSignedPreKey as _, IdentityKeyPair, KeyPair, PreKeyId, PreKeyRecord, ProtocolAddress, SenderKeyName,
-    SignedPreKeyId, SignedPreKeyRecord, Timestamp,
+    GenericSignedPreKey as _, IdentityKeyPair, KeyPair, PreKeyId, PreKeyRecord, ProtocolAddress,
+    SenderKeyName, SignedPreKeyId, SignedPreKeyRecord, Timestamp,
 };
 use waproto::whatsapp::Message;
 
@@ -94,9 +94,8 @@ impl Phone {
         let mut random = rand::rng();
         let identity = IdentityKeyPair::generate(&mut random);
         let signed = KeyPair::generate(&mut random);
-        let signature = identity
-            .private_key()
-            .calculate_signature(&signed.public_key.serialize(), &mut random)?;
+        let signature =
+            identity.private_key().calculate_signature(&signed.public_key.serialize(), &mut random)?;
         let prekeys = (1..=options.phone_prekeys)
             .map(|id| (id, PreKeyRecord::new(PreKeyId::from(id), &KeyPair::generate(&mut random))))
             .collect();
@@ -158,6 +157,13 @@ impl Phone {
     pub(crate) fn sign(&self, data: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Error> {
         let signature = self.identities.own.private_key().calculate_signature(data, &mut rand::rng())?;
         Ok((self.identity(), signature.to_vec()))
+    }
+
+    /// Loses all Signal sessions, so that nothing can be read until they are made anew.
+    pub(crate) fn forget_sessions(&mut self) {
+        self.sessions.0.clear();
+        self.sender_keys.0.clear();
+        self.sender_key_known.clear();
     }
 
     /// What was received, oldest first.

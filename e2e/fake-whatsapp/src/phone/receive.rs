@@ -1,13 +1,15 @@
 //! What a phone does with what reaches its account.
 
 use super::say::{self, Recipient, kind_of};
-use super::{LAZY_BACKLOG, Phone, PhoneMessage, PhoneReceipt, SignalError, address, at_once, linking, sender_key_name};
+use super::{
+    LAZY_BACKLOG, Phone, PhoneMessage, PhoneReceipt, SignalError, address, at_once, linking, sender_key_name,
+};
 use crate::account::{Account, Addressing};
 use crate::error::Error;
 use crate::faults::Kick;
 use crate::offline::Class;
 use crate::server::Inner;
-use crate::stanza::{message, receipt};
+use crate::stanza::{jid, message, receipt};
 use crate::unlink;
 use futures::FutureExt as _;
 use std::sync::Arc;
@@ -68,15 +70,20 @@ pub(crate) fn catch_up(inner: &Arc<Inner>, account: &Arc<Account>) {
 
 /// A receipt has come for the phone.
 pub(crate) fn receive_receipt(inner: &Arc<Inner>, account: &Arc<Account>, stanza: &NodeRef<'_>) {
-    let kind = stanza.get_attr("type").map_or_else(|| "delivery".to_owned(), |kind| kind.as_str().into_owned());
-    let author = stanza.get_attr("participant").or_else(|| stanza.get_attr("from")).and_then(|jid| jid.to_jid());
+    let kind =
+        stanza.get_attr("type").map_or_else(|| "delivery".to_owned(), |kind| kind.as_str().into_owned());
+    let author = jid(stanza, "participant").or_else(|| jid(stanza, "from"));
     let Some(author) = author else { return };
     let Some(from) = inner.directory.by_jid(&author) else { return };
     let ids = receipt::ids(stanza);
     {
         let mut phone = account.phone.lock();
         for id in &ids {
-            phone.note_receipt(PhoneReceipt { id: id.clone(), from: from.number.clone(), kind: kind.clone() });
+            phone.note_receipt(PhoneReceipt {
+                id: id.clone(),
+                from: from.number.clone(),
+                kind: kind.clone(),
+            });
         }
     }
     if kind == "retry"
@@ -130,13 +137,11 @@ fn resend(
                 .attr("participant", peer.device_jid(Addressing::Lid, device))
                 .attr("addressing_mode", "lid"),
             _ => {
-                let addressing = receipt
-                    .get_attr("from")
-                    .and_then(|from| from.to_jid())
-                    .map_or(Addressing::Pn, |from| Addressing::of(from.server()));
+                let addressing =
+                    jid(receipt, "from").map_or(Addressing::Pn, |from| Addressing::of(from.server()));
                 let mut stanza = stanza.attr("to", peer.device_jid(addressing, device));
                 if peer.number == account.number
-                    && let Some(recipient) = receipt.get_attr("recipient").and_then(|jid| jid.to_jid())
+                    && let Some(recipient) = jid(receipt, "recipient")
                 {
                     stanza = stanza.attr("recipient", recipient);
                 }
@@ -197,7 +202,8 @@ fn act(inner: &Arc<Inner>, account: &Arc<Account>, actions: Vec<Action>) {
                     NodeBuilder::new("registration").bytes(registration.to_be_bytes().to_vec()).build(),
                 ];
                 children.extend(keys);
-                let receipt = receipt_node(to, participant, id).attr("type", "retry").children(children).build();
+                let receipt =
+                    receipt_node(to, participant, id).attr("type", "retry").children(children).build();
                 receipt::forward(inner, account, 0, &receipt.as_node_ref());
             }
             Action::ShareKeys { device } => share_keys(inner, account, device),
@@ -335,9 +341,11 @@ impl Phone {
         if let Some(distribution) = message.sender_key_distribution_message.take() {
             let group = distribution.group_id.as_deref().or(group);
             let bytes = distribution.axolotl_sender_key_distribution_message.unwrap_or_default();
-            if let (Some(group), Ok(key)) = (group, SenderKeyDistributionMessage::try_from(bytes.as_slice())) {
+            if let (Some(group), Ok(key)) = (group, SenderKeyDistributionMessage::try_from(bytes.as_slice()))
+            {
                 let name = sender_key_name(group, &origin.account.number, origin.device);
-                let done = at_once(process_sender_key_distribution_message(&name, &key, &mut self.sender_keys));
+                let done =
+                    at_once(process_sender_key_distribution_message(&name, &key, &mut self.sender_keys));
                 if let Err(error) = done {
                     tracing::warn!(%error, "a sender key is not accepted");
                 }
@@ -350,7 +358,12 @@ impl Phone {
         Some(message)
     }
 
-    fn open(&mut self, origin: &Origin, group: Option<&str>, enc: &NodeRef<'_>) -> Result<Message, SignalError> {
+    fn open(
+        &mut self,
+        origin: &Origin,
+        group: Option<&str>,
+        enc: &NodeRef<'_>,
+    ) -> Result<Message, SignalError> {
         let invalid = |what: &str| SignalError::InvalidArgument(what.to_owned());
         let sealed = enc.content_bytes().ok_or_else(|| invalid("an empty enc"))?;
         let kind = enc.get_attr("type").map(|kind| kind.as_str().into_owned()).unwrap_or_default();
@@ -386,8 +399,8 @@ impl Phone {
 }
 
 fn origin_of(inner: &Inner, stanza: &NodeRef<'_>) -> Option<Origin> {
-    let from = stanza.get_attr("from")?.to_jid()?;
-    let participant = stanza.get_attr("participant").and_then(|jid| jid.to_jid());
+    let from = jid(stanza, "from")?;
+    let participant = jid(stanza, "participant");
     let author = participant.as_ref().unwrap_or(&from);
     Some(Origin {
         account: inner.directory.by_jid(author)?,
@@ -410,10 +423,7 @@ impl Recipient {
             let addressing = Addressing::of(jid.server());
             return inner.directory.by_jid(&jid).map(|peer| Self::Account(peer, addressing));
         }
-        inner
-            .directory
-            .by_number(&crate::account::digits(to))
-            .map(|peer| Self::Account(peer, Addressing::Pn))
+        inner.directory.by_number(&crate::account::digits(to)).map(|peer| Self::Account(peer, Addressing::Pn))
     }
 }
 

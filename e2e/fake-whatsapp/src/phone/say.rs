@@ -10,9 +10,9 @@ use crate::stanza::message;
 use std::sync::Arc;
 use wacore::messages::MessageUtils;
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node};
+use wacore_binary::{Jid, Node, NodeContent};
 use wacore_libsignal::protocol::{
-    CiphertextMessage, CiphertextMessageType, PreKeyBundle, PublicKey, UsePQRatchet,
+    CiphertextMessage, CiphertextMessageType, PreKeyBundle, PreKeySignalMessage, PublicKey, UsePQRatchet,
     create_sender_key_distribution_message, group_encrypt, message_encrypt, process_prekey_bundle,
 };
 use waproto::buffa::MessageField;
@@ -32,13 +32,12 @@ pub(crate) fn send(
     recipient: &Recipient,
     message: &Message,
     id: &str,
+    corrupt: bool,
 ) -> Result<(), Error> {
-    let stanza = {
+    let mut stanza = {
         let mut phone = account.phone.lock();
         let stanza = match recipient {
-            Recipient::Account(peer, addressing) => {
-                phone.compose(account, peer, *addressing, message, id)?
-            }
+            Recipient::Account(peer, addressing) => phone.compose(account, peer, *addressing, message, id)?,
             Recipient::Group(group) => phone.compose_for_group(inner, account, group, message, id)?,
         };
         let to = match recipient {
@@ -48,6 +47,9 @@ pub(crate) fn send(
         phone.remember(id, &to, message.clone());
         stanza
     };
+    if corrupt {
+        damage(&mut stanza);
+    }
     message::relay(inner, account, 0, &stanza.as_node_ref());
     Ok(())
 }
@@ -89,7 +91,10 @@ impl Phone {
             if peer.number == account.number && device == 0 {
                 continue;
             }
-            participants.push(recipient(peer.device_jid(addressing, device), self.encrypt_for(peer, device, message)?));
+            participants.push(recipient(
+                peer.device_jid(addressing, device),
+                self.encrypt_for(peer, device, message)?,
+            ));
         }
         if peer.number != account.number {
             let copy = Message {
@@ -123,11 +128,8 @@ impl Phone {
     ) -> Result<Node, Error> {
         let jid = group.jid();
         let name = sender_key_name(&jid.to_string(), &self.number, 0);
-        let distribution = at_once(create_sender_key_distribution_message(
-            &name,
-            &mut self.sender_keys,
-            &mut rand::rng(),
-        ))?;
+        let distribution =
+            at_once(create_sender_key_distribution_message(&name, &mut self.sender_keys, &mut rand::rng()))?;
         let distribution = Message {
             sender_key_distribution_message: MessageField::some(SenderKeyDistributionMessage {
                 group_id: Some(jid.to_string()),
@@ -149,8 +151,11 @@ impl Phone {
         }
         let plaintext = MessageUtils::encode_and_pad(message);
         let sealed = at_once(group_encrypt(&mut self.sender_keys, &name, &plaintext, &mut rand::rng()))?;
-        let enc =
-            NodeBuilder::new("enc").attr("v", "2").attr("type", "skmsg").bytes(sealed.serialized().to_vec()).build();
+        let enc = NodeBuilder::new("enc")
+            .attr("v", "2")
+            .attr("type", "skmsg")
+            .bytes(sealed.serialized().to_vec())
+            .build();
         let mut children = Vec::new();
         if !participants.is_empty() {
             children.push(NodeBuilder::new("participants").children(participants).build());
@@ -166,7 +171,12 @@ impl Phone {
     }
 
     /// Encrypts for one device, starting a session if there is none.
-    pub(crate) fn encrypt_for(&mut self, peer: &Account, device: u16, message: &Message) -> Result<Node, Error> {
+    pub(crate) fn encrypt_for(
+        &mut self,
+        peer: &Account,
+        device: u16,
+        message: &Message,
+    ) -> Result<Node, Error> {
         let address = address(&peer.number, device);
         if !self.sessions.0.contains_key(address.as_str()) {
             let bundle = {
@@ -187,7 +197,8 @@ impl Phone {
             ))?;
         }
         let plaintext = MessageUtils::encode_and_pad(message);
-        let sealed = at_once(message_encrypt(&plaintext, &address, &mut self.sessions, &mut self.identities))?;
+        let sealed =
+            at_once(message_encrypt(&plaintext, &address, &mut self.sessions, &mut self.identities))?;
         Ok(enc_node(&sealed))
     }
 
@@ -203,6 +214,30 @@ impl Phone {
     pub(crate) fn sent(&self, id: &str) -> Option<(String, Message)> {
         self.sent.iter().rev().find(|sent| sent.id == id).map(|sent| (sent.to.clone(), sent.message.clone()))
     }
+}
+
+/// Makes every ciphertext in a stanza unreadable: all is well with it but for its authentication code, because a client
+/// asks again for what does not decrypt, but refuses for good what it cannot parse.
+fn damage(node: &mut Node) {
+    let is_enc = node.tag == "enc";
+    match &mut node.content {
+        Some(NodeContent::Nodes(children)) => children.iter_mut().for_each(damage),
+        Some(NodeContent::Bytes(bytes)) if is_enc => {
+            let end = end_of_signal_message(bytes);
+            if let Some(byte) = end.checked_sub(1).and_then(|last| bytes.get_mut(last)) {
+                *byte ^= 0xFF;
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Where the innermost message ends, which is where its authentication code does.
+fn end_of_signal_message(sealed: &[u8]) -> usize {
+    let Ok(outer) = PreKeySignalMessage::try_from(sealed) else { return sealed.len() };
+    let inner = outer.message().serialized();
+    let start = sealed.windows(inner.len().max(1)).position(|window| window == inner);
+    start.map_or(sealed.len(), |start| start + inner.len())
 }
 
 fn recipient(jid: Jid, enc: Node) -> Node {

@@ -29,7 +29,13 @@ impl ServerIdentity {
         let intermediate = KeyPair::generate(&mut random);
         let key = KeyPair::generate(&mut random);
         let chain = CertChain {
-            leaf: MessageField::some(certificate(&key, LEAF_SERIAL, INTERMEDIATE_SERIAL, &intermediate, now)?),
+            leaf: MessageField::some(certificate(
+                &key,
+                LEAF_SERIAL,
+                INTERMEDIATE_SERIAL,
+                &intermediate,
+                now,
+            )?),
             intermediate: MessageField::some(certificate(&intermediate, INTERMEDIATE_SERIAL, 0, &root, now)?),
         };
         Ok(Self { key, chain: chain.encode_to_vec() })

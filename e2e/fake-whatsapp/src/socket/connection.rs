@@ -1,13 +1,15 @@
 //! One client connection as the rest of the server sees it: something to hand stanzas to, and to close.
 
 use crate::account::Account;
+use crate::journal::Direction;
 use crate::socket::handshake::Pattern;
+use crate::stanza;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::Notify;
-use wacore_binary::Node;
+use wacore_binary::{Node, OwnedNodeRef};
 
 /// A client that lets this many packed stanzas pile up is cut off; its queue keeps what it has not acknowledged.
 const MAX_PENDING: usize = 100_000;
@@ -61,6 +63,7 @@ struct Outbound {
 pub(crate) struct Connection {
     pub(crate) id: u64,
     pub(crate) tls: bool,
+    journal: bool,
     outbound: Mutex<Outbound>,
     wake: Notify,
     stalled: AtomicBool,
@@ -73,10 +76,11 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(id: u64, tls: bool) -> Self {
+    pub(crate) fn new(id: u64, tls: bool, journal: bool) -> Self {
         Self {
             id,
             tls,
+            journal,
             outbound: Mutex::default(),
             wake: Notify::new(),
             stalled: AtomicBool::new(false),
@@ -98,6 +102,12 @@ impl Connection {
 
     /// Hands over a stanza in its packed form.
     pub(crate) fn send_packed(&self, stanza: Bytes) {
+        if self.journal
+            && let Some(login) = self.login.get()
+            && let Ok(node) = OwnedNodeRef::new(stanza.slice(1.min(stanza.len())..))
+        {
+            stanza::record(login, Direction::Out, node.get());
+        }
         let mut outbound = self.outbound.lock();
         if outbound.closed {
             return;

@@ -26,7 +26,7 @@ pub(crate) fn handle(context: &Context<'_>, login: &Login, node: &NodeRef<'_>) {
         .attr("t", clock::unix_seconds());
     let peer = node.get_attr("category").is_some();
     if !peer && let Some(code) = account.faults.next_nack() {
-        context.answer(&["message"], &ack.attr("error", code).build());
+        context.answer(&["message"], ack.attr("error", code).build());
         return;
     }
     if let Some(hash) = text(node, "phash") {
@@ -37,7 +37,7 @@ pub(crate) fn handle(context: &Context<'_>, login: &Login, node: &NodeRef<'_>) {
         context.inner.counters.message_accepted();
     }
     if !account.faults.swallows_ack() {
-        context.answer(&["message"], &ack.build());
+        context.answer(&["message"], ack.build());
     }
     relay(context.inner, account, login.device, node);
     context.inner.note(account);
@@ -127,10 +127,9 @@ impl<'a> Envelope<'a> {
                 None => message.attr("recipient", self.to.to_non_ad()),
             };
         }
-        let starts_session = ciphertexts
-            .iter()
-            .any(|enc| enc.get_attr("type").is_some_and(|kind| kind.as_str() == "pkmsg"));
-        let mut children: Vec<Node> = ciphertexts.iter().map(|enc| enc.to_owned()).map(|enc| enc.to_owned()).collect();
+        let starts_session =
+            ciphertexts.iter().any(|enc| enc.get_attr("type").is_some_and(|kind| kind.as_str() == "pkmsg"));
+        let mut children: Vec<Node> = ciphertexts.iter().copied().map(NodeRef::to_owned).collect();
         for child in self.node.children().unwrap_or_default() {
             match &*child.tag {
                 "participants" | "enc" => {}
@@ -177,10 +176,13 @@ pub(crate) fn hand_over(
             return;
         }
     };
-    let mut state = account.state.lock();
-    if let Some(device) = state.devices.get_mut(&device) {
-        device.deliver(Entry { class, id: id.into(), stanza: packed });
+    {
+        let mut state = account.state.lock();
+        if let Some(device) = state.devices.get_mut(&device) {
+            device.deliver(Entry { class, id: id.into(), stanza: packed });
+        }
     }
+    inner.note(account);
 }
 
 /// Everybody in the group gets the common ciphertext; who lacks the sender's key gets that as well.
@@ -200,7 +202,9 @@ fn relay_to_listed(inner: &Arc<Inner>, envelope: &Envelope<'_>) {
     let mut seen = Vec::new();
     let listed = envelope.node.get_optional_child("participants").and_then(|node| node.children());
     for recipient in listed.unwrap_or_default() {
-        let Some(account) = jid(recipient, "jid").and_then(|jid| inner.directory.by_jid(&jid)) else { continue };
+        let Some(account) = jid(recipient, "jid").and_then(|jid| inner.directory.by_jid(&jid)) else {
+            continue;
+        };
         if !seen.contains(&account.number) {
             seen.push(account.number.clone());
             fan_out(inner, envelope, &account);

@@ -6,14 +6,15 @@ pub(crate) mod message;
 pub(crate) mod presence;
 pub(crate) mod receipt;
 
+use crate::clock;
 use crate::journal::{Direction, JournalEntry};
 use crate::offline::Class;
 use crate::server::Inner;
 use crate::socket::connection::{Close, Connection, Login};
-use crate::clock;
 use std::borrow::Cow;
 use std::sync::Arc;
 use wacore::xml::DisplayableNodeRef;
+use wacore_binary::node::ValueRef;
 use wacore_binary::{Jid, Node, NodeRef, OwnedNodeRef};
 
 /// A stanza's surroundings.
@@ -29,17 +30,28 @@ impl<'a> Context<'a> {
     }
 
     /// Answers, later if the answers of one of these kinds are delayed.
-    pub(crate) fn answer(&self, kinds: &[&str], answer: &Node) {
+    pub(crate) fn answer(&self, kinds: &[&str], answer: Node) {
+        self.answer_and(kinds, answer, None);
+    }
+
+    /// The same with something to do right after.
+    pub(crate) fn answer_and(&self, kinds: &[&str], answer: Node, follow_up: Option<iq::FollowUp>) {
+        let (inner, connection) = (Arc::clone(self.inner), Arc::clone(self.connection));
+        let finish = move || {
+            connection.send(&answer);
+            if let Some(follow_up) = follow_up {
+                follow_up.run(&inner, &connection);
+            }
+        };
         let Some(delay) = self.inner.faults.delay_of(kinds) else {
-            self.connection.send(answer);
+            finish();
             return;
         };
-        let (connection, cancel, answer) =
-            (Arc::clone(self.connection), self.inner.cancel.clone(), answer.clone());
+        let cancel = self.inner.cancel.clone();
         self.inner.tasks.spawn(async move {
             tokio::select! {
                 () = cancel.cancelled() => {}
-                () = tokio::time::sleep(delay) => connection.send(&answer),
+                () = tokio::time::sleep(delay) => finish(),
             }
         });
     }
@@ -61,8 +73,8 @@ pub(crate) fn dispatch(inner: &Arc<Inner>, connection: &Arc<Connection>, stanza:
             ("message", Some(login)) => message::handle(&context, login, node),
             ("receipt", Some(login)) => receipt::handle(&context, login, node),
             ("ack", Some(login)) => acknowledged(inner, login, node),
-            // Of a client that is being linked: the acknowledgement of a notification.
-            ("ack", None) => {}
+            // Of a client that is being linked, or has just been refused.
+            ("ack" | "ib", None) => {}
             ("presence", Some(login)) => presence::handle(&context, login, node),
             ("chatstate", Some(login)) => presence::chatstate(&context, login, node),
             ("ib", Some(login)) => info(login, node),
@@ -122,5 +134,5 @@ pub(crate) fn text<'a>(node: &'a NodeRef<'_>, key: &str) -> Option<Cow<'a, str>>
 
 /// An attribute as an address.
 pub(crate) fn jid(node: &NodeRef<'_>, key: &str) -> Option<Jid> {
-    node.get_attr(key).and_then(|value| value.to_jid())
+    node.get_attr(key).and_then(ValueRef::to_jid)
 }

@@ -90,9 +90,12 @@ pub(crate) fn chatstate(context: &Context<'_>, login: &Login, node: &NodeRef<'_>
 pub(crate) fn typing(inner: &Arc<Inner>, sender: &Arc<Account>, to: &Jid, children: Vec<Node>) {
     let state = NodeBuilder::new("chatstate").children(children);
     if to.is_group() {
-        let state =
-            state.attr("from", to).attr("participant", sender.jid(Addressing::Lid)).build();
-        for member in inner.groups.get(&to.user).map(|group| groups::Group::member_accounts(&group, inner)).unwrap_or_default()
+        let state = state.attr("from", to).attr("participant", sender.jid(Addressing::Lid)).build();
+        for member in inner
+            .groups
+            .get(&to.user)
+            .map(|group| groups::Group::member_accounts(&group, inner))
+            .unwrap_or_default()
         {
             if member.number != sender.number {
                 send_to_connected(&member, &state, None);
@@ -111,7 +114,8 @@ pub(crate) fn send_to_connected(account: &Account, stanza: &Node, but: Option<u1
         return;
     }
     for (id, device) in &state.devices {
-        if let Some(connection) = device.connection.as_ref().filter(|_| device.is_connected() && Some(*id) != but)
+        if let Some(connection) =
+            device.connection.as_ref().filter(|_| device.is_connected() && Some(*id) != but)
         {
             connection.send(stanza);
         }

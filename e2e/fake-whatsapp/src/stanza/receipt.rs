@@ -26,7 +26,7 @@ pub(crate) fn handle(context: &Context<'_>, login: &Login, node: &NodeRef<'_>) {
             ack = ack.attr(key, value.to_node_value());
         }
     }
-    context.answer(&["receipt"], &ack.build());
+    context.answer(&["receipt"], ack.build());
     forward(context.inner, &login.account, login.device, node);
 }
 

@@ -31,9 +31,13 @@ async fn a_phone_says_something_and_gets_a_receipt() {
     assert_eq!(received.text.as_deref(), Some("dari telepon"));
     anna.send_text(BUDI, "terbaca").await.expect("sent");
     budi.wait_text("terbaca", SOON).await.expect("on the phone");
-    budi.wait_receipt(&id, "inactive", SOON).await.map(drop).or_else(|_| {
-        budi.receipts().iter().find(|receipt| receipt.id == id).map(|_| ()).ok_or("no receipt at all")
-    }).expect("receipt");
+    budi.wait_receipt(&id, "inactive", SOON)
+        .await
+        .map(drop)
+        .or_else(|_| {
+            budi.receipts().iter().find(|receipt| receipt.id == id).map(|_| ()).ok_or("no receipt at all")
+        })
+        .expect("receipt");
     assert_all_handled(&server);
 }
 
@@ -59,5 +63,24 @@ async fn what_was_sent_to_somebody_offline_arrives_once() {
     }
     account.wait_settled(SOON).await.expect("settled");
     assert_eq!(budi.messages().len(), 6);
+    assert_all_handled(&server);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_is_asked_for_again() {
+    let server = server().await;
+    let anna = link(&server, ANNA).await;
+    let budi = server.create_account(BUDI).await;
+    budi.say(ANNA, "jelas").expect("said");
+    assert_eq!(anna.next_message(SOON).await.expect("received").text.as_deref(), Some("jelas"));
+    budi.say_corrupted(ANNA, "rusak").expect("said");
+    assert_eq!(anna.next_message(SOON).await.expect("received").text.as_deref(), Some("rusak"));
+    // And the other way round: the phone has forgotten how to read.
+    anna.send_text(BUDI, "satu").await.expect("sent");
+    budi.wait_text("satu", SOON).await.expect("on the phone");
+    budi.forget_sessions();
+    anna.send_text(BUDI, "dua").await.expect("sent");
+    budi.wait_text("dua", SOON).await.expect("on the phone, in the end");
+    assert_eq!(server.ledger().duplicates().len(), 0);
     assert_all_handled(&server);
 }

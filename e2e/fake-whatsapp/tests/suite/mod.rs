@@ -1,5 +1,11 @@
+mod control;
+mod faults;
+mod groups;
 mod linking;
+mod media;
 mod messages;
+mod process;
+mod profile;
 
 use contact::Contact;
 use fake_whatsapp::{FakeWhatsApp, Options};

@@ -12,8 +12,10 @@ use super::{Failure, block_on};
 
 pub(crate) fn run(file: Option<&Path>) -> Result<(), Failure> {
     let config = Config::load(file).map_err(Failure::settings)?;
-    telemetry::init(&telemetry::TelemetryOptions {
-        format: match config.log_format(io::stderr().is_terminal()) {
+    let terminal = io::stderr().is_terminal();
+    let _logs = telemetry::init(&telemetry::TelemetryOptions {
+        colours: terminal,
+        format: match config.log_format(terminal) {
             LogFormat::Json => telemetry::Format::Json,
             LogFormat::Text => telemetry::Format::Text,
         },

@@ -17,9 +17,8 @@ pub(crate) fn run(file: Option<&Path>) -> Result<(), Failure> {
     }
     block_on(async {
         let client = egress::Client::new(EgressOptions::default()).map_err(Failure::running)?;
-        let mut request =
-            Request::new(Policy::Trusted, http::Method::GET, format!("http://{address}/ready"));
-        request.deadline = DEADLINE;
+        let url = format!("http://{address}/ready");
+        let request = Request::new(Policy::Trusted, http::Method::GET, url).deadline(DEADLINE);
         let response = client.request(request).await.map_err(Failure::running)?;
         let body = String::from_utf8_lossy(&response.body);
         if response.status.is_success() { print(body) } else { Err(Failure::running(body)) }

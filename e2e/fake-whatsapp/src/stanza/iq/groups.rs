@@ -2,12 +2,12 @@
 
 use super::{Answer, Context, Login, jid, text};
 use crate::account::{Account, Addressing};
+use crate::clock;
 use crate::groups::{Group, Role, new_invite, participant};
 use crate::login::server_notification;
 use crate::offline::Class;
 use crate::server::Inner;
 use crate::stanza::message::hand_over;
-use crate::clock;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use wacore_binary::builder::NodeBuilder;
@@ -124,7 +124,12 @@ fn create(context: &Context<'_>, login: &Login, request: &NodeRef<'_>) -> Answer
 }
 
 /// Tells the members of a new group that it exists.
-pub(crate) fn announce_new(inner: &Arc<Inner>, actor: &Arc<Account>, device: Option<u16>, group: &Arc<Group>) {
+pub(crate) fn announce_new(
+    inner: &Arc<Inner>,
+    actor: &Arc<Account>,
+    device: Option<u16>,
+    group: &Arc<Group>,
+) {
     let created = NodeBuilder::new("create")
         .attr("type", "new")
         .attr("key", inner.next_id())
@@ -141,7 +146,8 @@ fn leave(inner: &Arc<Inner>, login: &Login, request: &NodeRef<'_>) -> Answer {
         if let Some(group) = inner.groups.get(&user) {
             let members = group.member_accounts(inner);
             group.state.lock().members.remove(&login.account.number);
-            let removed = NodeBuilder::new("remove").children([participant(&login.account, Role::Member)]).build();
+            let removed =
+                NodeBuilder::new("remove").children([participant(&login.account, Role::Member)]).build();
             notify(inner, &login.account, Some(login.device), &group, &members, removed);
             left.push(NodeBuilder::new("group").attr("id", group.jid()).build());
         }
@@ -224,7 +230,7 @@ fn rename(inner: &Arc<Inner>, actor: &Arc<Account>, device: Option<u16>, group: 
 
 fn describe(inner: &Arc<Inner>, login: &Login, group: &Arc<Group>, request: &NodeRef<'_>) {
     let id = text(request, "id").unwrap_or_default().into_owned();
-    let body = request.get_optional_child("body").and_then(|body| body.content_as_string());
+    let body = request.get_optional_child("body").and_then(NodeRef::content_as_string);
     group.state.lock().description = body.map(|body| (id, body.to_string()));
     let members = group.member_accounts(inner);
     notify(inner, &login.account, Some(login.device), group, &members, request.to_owned());

@@ -3,6 +3,8 @@
 use super::{Answer, Context, Login, jid};
 use crate::account::keys::signed_key;
 use crate::phone;
+use crate::server::Inner;
+use std::sync::Arc;
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, JidExt as _, Node, NodeRef};
 
@@ -13,7 +15,9 @@ pub(super) fn handle(context: &Context<'_>, login: &Login, iq: &NodeRef<'_>) -> 
         return Answer::one(NodeBuilder::new("list").children(bundles).build());
     }
     let mut state = login.account.state.lock();
-    let Some(device) = state.devices.get_mut(&login.device) else { return Answer::Error(404, "item-not-found") };
+    let Some(device) = state.devices.get_mut(&login.device) else {
+        return Answer::Error(404, "item-not-found");
+    };
     if iq.get_optional_child("count").is_some() {
         Answer::one(NodeBuilder::new("count").attr("value", device.keys.one_time.len()).build())
     } else if iq.get_optional_child("digest").is_some() {
@@ -32,7 +36,7 @@ pub(super) fn handle(context: &Context<'_>, login: &Login, iq: &NodeRef<'_>) -> 
 }
 
 /// Right after a new companion's first upload its phone hands it the app-state keys.
-pub(super) fn after_upload(context: &Context<'_>, login: &Login) {
+pub(super) fn after_upload(inner: &Arc<Inner>, login: &Login) {
     let fresh = {
         let mut state = login.account.state.lock();
         state
@@ -41,7 +45,7 @@ pub(super) fn after_upload(context: &Context<'_>, login: &Login) {
             .is_some_and(|device| !std::mem::replace(&mut device.has_sync_key, true))
     };
     if fresh {
-        phone::receive::share_keys(context.inner, &login.account, login.device);
+        phone::receive::share_keys(inner, &login.account, login.device);
     }
 }
 
@@ -51,8 +55,8 @@ fn bundle(context: &Context<'_>, jid: &Jid) -> Node {
         let mut state = account.state.lock();
         let device = state.devices.get_mut(&jid.device())?;
         let mut children = device.keys.take_bundle();
-        if !device.device_identity.is_empty() {
-            children.push(NodeBuilder::new("device-identity").bytes(device.device_identity.clone()).build());
+        if !device.signed_identity.is_empty() {
+            children.push(NodeBuilder::new("device-identity").bytes(device.signed_identity.clone()).build());
         }
         Some(children)
     });

@@ -8,10 +8,14 @@ mod media;
 mod profile;
 mod usync;
 
+pub(crate) use groups::announce_new as announce_new_group;
+
 use super::{Context, jid, text};
 use crate::pairing;
-use crate::socket::connection::Login;
+use crate::server::Inner;
+use crate::socket::connection::{Connection, Login};
 use crate::stanza::devices;
+use std::sync::Arc;
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Node, NodeRef, SERVER_JID};
 
@@ -26,8 +30,6 @@ pub(crate) enum Answer {
     Result(Vec<Node>),
     /// `type="error"`.
     Error(u16, &'static str),
-    /// Nothing: the handler has answered itself, or nothing is expected.
-    Silence,
     /// Nobody knows this request; answered with an empty result and counted.
     Unhandled,
 }
@@ -44,12 +46,9 @@ impl Answer {
 
 /// Answers a request, or takes in the answer to one of ours.
 pub(crate) fn handle(context: &Context<'_>, iq: &NodeRef<'_>) {
-    match text(iq, "type").as_deref() {
-        Some("get" | "set") => {}
-        _ => {
-            pairing::answered(context.inner, context.connection, iq);
-            return;
-        }
+    if !matches!(text(iq, "type").as_deref(), Some("get" | "set")) {
+        pairing::answered(context.inner, context.connection, iq);
+        return;
     }
     let xmlns = text(iq, "xmlns").unwrap_or_default();
     let answer = match context.login() {
@@ -62,7 +61,6 @@ pub(crate) fn handle(context: &Context<'_>, iq: &NodeRef<'_>) {
         None => reply.attr("from", SERVER_JID),
     };
     let reply = match answer {
-        Answer::Silence => return,
         Answer::Result(children) if children.is_empty() => reply.attr("type", "result"),
         Answer::Result(children) => reply.attr("type", "result").children(children),
         Answer::Error(code, reason) => reply
@@ -73,10 +71,8 @@ pub(crate) fn handle(context: &Context<'_>, iq: &NodeRef<'_>) {
             reply.attr("type", "result")
         }
     };
-    context.answer(&["iq", &xmlns], &reply.build());
-    if let Some(login) = context.login() {
-        after(context, login, &xmlns, iq);
-    }
+    let follow_up = context.login().and_then(|_| follow_up(&xmlns, iq));
+    context.answer_and(&["iq", &xmlns], reply.build(), follow_up);
 }
 
 fn of_stranger(context: &Context<'_>, xmlns: &str, iq: &NodeRef<'_>) -> Answer {
@@ -116,17 +112,35 @@ fn of_device(context: &Context<'_>, login: &Login, xmlns: &str, iq: &NodeRef<'_>
 }
 
 /// What follows an answer on the wire.
-fn after(context: &Context<'_>, login: &Login, xmlns: &str, iq: &NodeRef<'_>) {
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum FollowUp {
+    /// The client has gone active: what has come for it.
+    Activate,
+    /// The client has uploaded its first prekeys: the app-state keys from its phone.
+    ShareKeys,
+}
+
+fn follow_up(xmlns: &str, iq: &NodeRef<'_>) -> Option<FollowUp> {
     match xmlns {
-        "passive" if iq.get_optional_child("active").is_some() => {
-            let mut state = login.account.state.lock();
-            if let Some(device) = state.devices.get_mut(&login.device) {
-                device.activate();
+        "passive" if iq.get_optional_child("active").is_some() => Some(FollowUp::Activate),
+        "encrypt" if iq.get_optional_child("list").is_some() => Some(FollowUp::ShareKeys),
+        _ => None,
+    }
+}
+
+impl FollowUp {
+    /// Carries it out, once the answer is on its way.
+    pub(crate) fn run(self, inner: &Arc<Inner>, connection: &Connection) {
+        let Some(login) = connection.login.get() else { return };
+        match self {
+            Self::Activate => {
+                let mut state = login.account.state.lock();
+                if let Some(device) = state.devices.get_mut(&login.device) {
+                    device.activate();
+                }
             }
-            drop(state);
-            context.inner.note(&login.account);
+            Self::ShareKeys => keys::after_upload(inner, login),
         }
-        "encrypt" if iq.get_optional_child("list").is_some() => keys::after_upload(context, login),
-        _ => {}
+        inner.note(&login.account);
     }
 }

@@ -7,7 +7,7 @@ use crate::login::server_notification;
 use crate::offline::Class;
 use crate::stanza::message::hand_over;
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{JidExt as _, NodeRef};
+use wacore_binary::{Jid, JidExt as _, NodeRef};
 
 /// `xmlns="blocklist"`.
 pub(super) fn blocklist(login: &Login, iq: &NodeRef<'_>) -> Answer {
@@ -46,7 +46,7 @@ pub(super) fn privacy(login: &Login, iq: &NodeRef<'_>) -> Answer {
 
 /// `xmlns="status"`: the about text.
 pub(super) fn about(login: &Login, iq: &NodeRef<'_>) -> Answer {
-    if let Some(about) = iq.get_optional_child("status").and_then(|status| status.content_as_string()) {
+    if let Some(about) = iq.get_optional_child("status").and_then(NodeRef::content_as_string) {
         login.account.state.lock().profile.about = Some((about.to_string(), clock::unix_seconds()));
     }
     Answer::empty()
@@ -57,7 +57,7 @@ pub(super) fn picture(context: &Context<'_>, login: &Login, iq: &NodeRef<'_>) ->
     if text(iq, "type").as_deref() == Some("get") {
         return fetch_picture(context, login, iq);
     }
-    let target = jid(iq, "target").filter(|target| target.is_group());
+    let target = jid(iq, "target").filter(Jid::is_group);
     let id = clock::unix_seconds();
     let stored = iq
         .get_optional_child("picture")
@@ -65,18 +65,13 @@ pub(super) fn picture(context: &Context<'_>, login: &Login, iq: &NodeRef<'_>) ->
         .filter(|bytes| !bytes.is_empty())
         .map(|bytes| Picture { id, path: context.inner.media.store_plain(bytes) });
     let known = stored.is_some();
-    match target.and_then(|group| context.inner.groups.get(&group.user)) {
-        Some(group) => group.set_picture(stored),
-        None => {
-            login.account.state.lock().profile.picture = stored;
-            announce(context, login, known, id);
-        }
-    }
-    if known {
-        Answer::one(NodeBuilder::new("picture").attr("id", id).build())
+    if let Some(group) = target.and_then(|group| context.inner.groups.get(&group.user)) {
+        group.set_picture(stored);
     } else {
-        Answer::empty()
+        login.account.state.lock().profile.picture = stored;
+        announce(context, login, known, id);
     }
+    if known { Answer::one(NodeBuilder::new("picture").attr("id", id).build()) } else { Answer::empty() }
 }
 
 fn fetch_picture(context: &Context<'_>, login: &Login, iq: &NodeRef<'_>) -> Answer {
@@ -107,7 +102,10 @@ fn fetch_picture(context: &Context<'_>, login: &Login, iq: &NodeRef<'_>) -> Answ
         }
         None => Answer::one(
             NodeBuilder::new("picture")
-                .children([NodeBuilder::new("error").attr("code", 404).attr("text", "item-not-found").build()])
+                .children([NodeBuilder::new("error")
+                    .attr("code", 404)
+                    .attr("text", "item-not-found")
+                    .build()])
                 .build(),
         ),
     }
@@ -124,8 +122,7 @@ fn announce(context: &Context<'_>, login: &Login, set: bool, picture: u64) {
             .attr("id", picture)
             .attr("author", &user)
             .build();
-        let notification =
-            server_notification("picture", &id).attr("from", &user).children([change]).build();
+        let notification = server_notification("picture", &id).attr("from", &user).children([change]).build();
         hand_over(context.inner, account, device, Class::Notification, &id, notification);
     }
 }

@@ -38,8 +38,9 @@ struct Asked {
 }
 
 fn asked_for(user: &NodeRef<'_>) -> Option<Asked> {
-    let contact = user.get_optional_child("contact").and_then(|contact| contact.content_as_string());
-    if let Some(number) = contact.map(|number| number.to_string()).filter(|number| !digits(number).is_empty()) {
+    let contact = user.get_optional_child("contact").and_then(NodeRef::content_as_string);
+    if let Some(number) = contact.map(|number| number.to_string()).filter(|number| !digits(number).is_empty())
+    {
         return Some(Asked { jid: Jid::pn(digits(&number)), number: Some(number) });
     }
     Some(Asked { jid: jid(user, "jid")?, number: None })

@@ -1,0 +1,152 @@
+use domain::{
+    Fence, MessageId, UserId,
+    message::{Content, Failure, FailureCode, Idempotency, Message, MessageState, NewMessage},
+};
+use storage::{Accepted, Error, Progress};
+
+use crate::stand::{MINUTE, START, on_both};
+
+fn text(fence: Fence, text: &str) -> NewMessage {
+    NewMessage {
+        id: MessageId::new(),
+        session: fence.session,
+        user: UserId::ADMIN,
+        wa_id: format!("WA-{text}"),
+        chat: "1@s.whatsapp.net".into(),
+        content: Content::Text { text: text.into(), quoted: None },
+        idempotency: None,
+        accepted_at: START,
+        expires_at: START + MINUTE,
+    }
+}
+
+fn keyed(fence: Fence, key: &str, body: &str, attempt: &str) -> NewMessage {
+    let idempotency = Idempotency { key: key.into(), request_hash: body.as_bytes().to_vec() };
+    NewMessage { idempotency: Some(idempotency), ..text(fence, attempt) }
+}
+
+fn same(accepted: Accepted) -> Message {
+    match accepted {
+        Accepted::Same(message) => *message,
+        other => panic!("{other:?}"),
+    }
+}
+
+on_both! {
+    async fn a_message_is_stored_as_it_is(stand) {
+        let admin = stand.admin().await;
+        let fence = stand.held(admin, "shop").await;
+        let new = text(fence, "halo \u{1f600}");
+        assert_eq!(stand.database.accept_message(new.clone()).await.unwrap(), Accepted::New);
+        let message = stand.database.message(new.id).await.unwrap().unwrap();
+        assert_eq!((message.session, message.user, message.state), (fence.session, admin, MessageState::Queued));
+        assert_eq!((message.wa_id, message.chat, message.content), (new.wa_id.clone(), new.chat, new.content));
+        assert_eq!((message.accepted_at, message.expires_at), (START, START + MINUTE));
+        assert_eq!((message.failure, message.sent_at), (None, None));
+        assert!(stand.database.message(MessageId::new()).await.unwrap().is_none());
+        let by_wa_id = stand.database.message_by_wa_id(fence.session, &new.wa_id).await.unwrap();
+        assert_eq!(by_wa_id.unwrap().id, new.id);
+    }
+
+    async fn the_same_key_gives_the_same_answer(stand) {
+        let admin = stand.admin().await;
+        let fence = stand.held(admin, "shop").await;
+        let first = keyed(fence, "key", "body", "1");
+        assert_eq!(stand.database.accept_message(first.clone()).await.unwrap(), Accepted::New);
+        let again = stand.database.accept_message(keyed(fence, "key", "body", "2")).await.unwrap();
+        assert_eq!(same(again).id, first.id);
+        let other = stand.database.accept_message(keyed(fence, "key", "other", "3")).await.unwrap();
+        assert_eq!(other, Accepted::KeyReused);
+        let before = |body: &str| Idempotency { key: "key".into(), request_hash: body.as_bytes().to_vec() };
+        let known = stand.database.accepted_before(admin, &before("body")).await.unwrap();
+        assert_eq!(same(known.unwrap()).id, first.id);
+        assert_eq!(stand.database.accepted_before(admin, &before("x")).await.unwrap(), Some(Accepted::KeyReused));
+        // A key is a user's own.
+        let anna = stand.user("anna").await;
+        assert_eq!(stand.database.accepted_before(anna, &before("body")).await.unwrap(), None);
+        let of_anna = NewMessage { user: anna, ..keyed(fence, "key", "body", "4") };
+        assert_eq!(stand.database.accept_message(of_anna).await.unwrap(), Accepted::New);
+        assert_eq!(stand.number("SELECT COUNT(*) FROM outbound").await, 2);
+    }
+
+    async fn two_with_one_key_in_one_batch_are_one(stand) {
+        let admin = stand.admin().await;
+        let fence = stand.held(admin, "shop").await;
+        let (one, two, three) = (keyed(fence, "k", "b", "1"), keyed(fence, "k", "b", "2"), keyed(fence, "k", "x", "3"));
+        let accept = |message: &NewMessage| stand.database.accept_message(message.clone());
+        let (first, second, third) = tokio::join!(accept(&one), accept(&two), accept(&three));
+        assert_eq!(first.unwrap(), Accepted::New);
+        assert_eq!(same(second.unwrap()).id, one.id);
+        assert_eq!(third.unwrap(), Accepted::KeyReused);
+        assert_eq!(stand.database.count_queued(fence.session, 10).await.unwrap(), 1);
+    }
+
+    async fn a_message_id_is_taken_once_and_only_its_caller_hears(stand) {
+        let admin = stand.admin().await;
+        let fence = stand.held(admin, "shop").await;
+        stand.database.accept_message(text(fence, "a")).await.unwrap();
+        let (good, bad, fine) = tokio::join!(
+            stand.database.accept_message(text(fence, "b")),
+            stand.database.accept_message(text(fence, "a")),
+            stand.database.accept_message(text(fence, "c")),
+        );
+        assert_eq!((good.unwrap(), fine.unwrap()), (Accepted::New, Accepted::New));
+        assert!(matches!(bad, Err(Error::Refused(_))));
+        assert_eq!(stand.number("SELECT COUNT(*) FROM outbound").await, 3);
+    }
+
+    async fn the_queue_is_in_order_and_is_worked_off(stand) {
+        let admin = stand.admin().await;
+        let fence = stand.held(admin, "shop").await;
+        let other = stand.held(admin, "second").await;
+        let mut ids = Vec::new();
+        for n in 0..6 {
+            let message = text(if n == 3 { other } else { fence }, &n.to_string());
+            ids.push(message.id);
+            stand.database.accept_message(message).await.unwrap();
+        }
+        let queue = async |after, limit| {
+            stand.database.queued_messages(fence.session, after, limit).await.unwrap()
+        };
+        let all = queue(0, 10).await;
+        assert_eq!(all.iter().map(|message| message.id).collect::<Vec<_>>(), [ids[0], ids[1], ids[2], ids[4], ids[5]]);
+        assert_eq!(queue(all[1].position, 2).await, all[2..4]);
+        assert_eq!(stand.database.count_queued(fence.session, 3).await.unwrap(), 3);
+
+        stand.clock.advance(MINUTE);
+        stand.database.advance_message(fence, ids[0], Progress::Sent).await.unwrap();
+        let failure = Failure { code: FailureCode::Expired, reason: "too late".into() };
+        stand.database.advance_message(fence, ids[1], Progress::Failed(failure.clone())).await.unwrap();
+        // What is decided stays: neither a second word nor another session's owner changes it.
+        stand.database.advance_message(fence, ids[1], Progress::Sent).await.unwrap();
+        stand.database.advance_message(fence, ids[0], Progress::Failed(failure.clone())).await.unwrap();
+        let sent = stand.database.message(ids[0]).await.unwrap().unwrap();
+        assert_eq!((sent.state, sent.sent_at, sent.failure), (MessageState::Sent, Some(START + MINUTE), None));
+        let failed = stand.database.message(ids[1]).await.unwrap().unwrap();
+        assert_eq!((failed.state, failed.sent_at, failed.failure), (MessageState::Failed, None, Some(failure)));
+        assert_eq!(stand.database.count_queued(fence.session, 10).await.unwrap(), 3);
+        assert_eq!(stand.session(fence).await.last_message_at, Some(START + MINUTE));
+        assert_eq!(stand.session(other).await.last_message_at, None);
+    }
+
+    async fn a_claim_is_for_its_own_sessions_messages(stand) {
+        let admin = stand.admin().await;
+        let (fence, other) = (stand.held(admin, "shop").await, stand.held(admin, "second").await);
+        let message = text(fence, "a");
+        stand.database.accept_message(message.clone()).await.unwrap();
+        stand.database.advance_message(other, message.id, Progress::Sent).await.unwrap();
+        let failure = Failure { code: FailureCode::Expired, reason: "too late".into() };
+        stand.database.advance_message(other, message.id, Progress::Failed(failure)).await.unwrap();
+        assert_eq!(stand.database.message(message.id).await.unwrap().unwrap().state, MessageState::Queued);
+    }
+
+    async fn messages_of_a_removed_session_fail(stand) {
+        let admin = stand.admin().await;
+        let fence = stand.held(admin, "shop").await;
+        let message = text(fence, "a");
+        stand.database.accept_message(message.clone()).await.unwrap();
+        stand.database.delete_session(fence.session, "removed").await.unwrap();
+        let failed = stand.database.message(message.id).await.unwrap().unwrap();
+        assert_eq!(failed.failure.unwrap().code, FailureCode::SessionGone);
+    }
+}

@@ -1,0 +1,117 @@
+//! What is measured from outside: the machine, and a process's memory and processor time, as Linux tells them.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use serde::Serialize;
+
+use crate::{
+    load::{histogram, micros},
+    problem::{Problem, Result},
+};
+
+/// Clock ticks in a second, in which Linux counts processor time for `/proc`.
+const TICKS: f64 = 100.0;
+
+/// The machine that a result is from.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Machine {
+    pub cores: usize,
+    pub processor: String,
+    pub memory_mib: u64,
+    pub kernel: String,
+}
+
+impl Machine {
+    pub(crate) fn this() -> Self {
+        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        let kib = field(&read("/proc/meminfo"), "MemTotal").unwrap_or(0);
+        Self {
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            processor: read("/proc/cpuinfo")
+                .lines()
+                .find_map(|line| {
+                    line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim().to_owned())
+                })
+                .unwrap_or_default(),
+            memory_mib: kib / 1024,
+            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+        }
+    }
+}
+
+/// The load average of the last minute: how many were running or waiting for a core.
+pub(crate) fn load_average() -> f64 {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().and_then(|first| first.parse().ok()).unwrap_or(0.0)
+}
+
+/// Resident memory of a process, in KiB.
+pub(crate) fn resident(pid: u32) -> Result<u64> {
+    let status =
+        fs::read_to_string(format!("/proc/{pid}/status")).map_err(Problem::io("memory of the gateway"))?;
+    field(&status, "VmRSS").ok_or_else(|| Problem::Setup("the gateway has ended".to_owned()))
+}
+
+/// Processor time that a process has used so far.
+pub(crate) fn processor_time(pid: u32) -> Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).map_err(Problem::io("processor time"))?;
+    ticks(&stat)
+        .map(|ticks| Duration::from_secs_f64(ticks / TICKS))
+        .ok_or_else(|| Problem::Setup("processor time is told in another form".to_owned()))
+}
+
+/// `name: 123 kB`.
+fn field(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// User and system time. The name in brackets may contain anything, so count from behind it.
+fn ticks(stat: &str) -> Option<f64> {
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let user: f64 = fields.nth(11)?.parse().ok()?;
+    let system: f64 = fields.next()?.parse().ok()?;
+    Some(user + system)
+}
+
+/// How long the disk under `folder` takes to make 4 KiB durable, in milliseconds: median of a hundred.
+#[expect(clippy::cast_precision_loss, reason = "microseconds of some seconds")]
+pub(crate) fn disk(folder: &Path) -> Result<f64> {
+    let measure = || -> io::Result<f64> {
+        let path = folder.join("fsync");
+        let mut file = File::create(&path)?;
+        let mut times = histogram();
+        for _ in 0..100 {
+            let began = Instant::now();
+            file.write_all(&[0; 4096])?;
+            file.sync_data()?;
+            times.saturating_record(micros(began.elapsed()));
+        }
+        fs::remove_file(path)?;
+        Ok(times.value_at_quantile(0.5) as f64 / 1000.0)
+    };
+    measure().map_err(Problem::io("the data folder"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processor_time_is_behind_the_name() {
+        let stat = "12 (a) b (c)) S 1 12 12 0 -1 4194304 100 0 0 0 250 50 0 0 20 0 1 0 100 0 0";
+        assert_eq!(ticks(stat), Some(300.0));
+        assert!(processor_time(std::process::id()).is_ok());
+    }
+
+    #[test]
+    fn memory_is_found_by_its_name() {
+        assert_eq!(field("VmRSSx: 1 kB\nVmRSS:\t  42 kB\n", "VmRSS"), Some(42));
+        assert!(resident(std::process::id()).unwrap() > 0);
+    }
+}

@@ -1,0 +1,95 @@
+//! What the demo says. The only place that prints.
+
+use std::{
+    fmt::Arguments,
+    io::{self, Write as _},
+};
+
+use crate::api::{PASSWORD, USER};
+
+/// Where everything is, for the words at the beginning.
+pub(crate) struct Scene {
+    pub port: u16,
+    /// The control API of the stand-in for WhatsApp.
+    pub control: String,
+    pub anna: String,
+    pub budi: String,
+    /// The number of somebody who is not on this gateway.
+    pub friend: String,
+}
+
+/// Prints a line. A reader that went away is no error.
+pub(crate) fn say(line: Arguments<'_>) {
+    let _ = writeln!(io::stdout().lock(), "{line}");
+}
+
+/// Prints a line about what went wrong.
+pub(crate) fn complain(line: Arguments<'_>) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Says what is here and what to do with it.
+pub(crate) fn introduce(scene: &Scene) {
+    say(format_args!("{}", introduction(scene)));
+}
+
+fn introduction(scene: &Scene) -> String {
+    let Scene { port, control, anna, budi, friend } = scene;
+    let curl = format!("curl -u {USER}:{PASSWORD} http://localhost:{port}");
+    format!(
+        r#"
+A real gateway, and a stand-in for WhatsApp that speaks its protocol. Nothing leaves this machine, no phone is
+needed, and nothing stays behind: the data is in a temporary folder.
+
+  gateway    http://localhost:{port}/   user {USER}, password {PASSWORD}
+  anna       {anna}   a session, linked and connected
+  budi       {budi}   another one
+  Citra      {friend}   a phone, not on this gateway
+  webhooks   are shown here as they come
+
+Try, in another terminal:
+
+  # anna writes to budi: watch budi's webhook here
+  {curl}/message/send-text --json '{{"session":"anna","to":"{budi}","text":"Hello Budi"}}'
+
+  # Citra writes to anna from her phone
+  curl {control}/accounts/{friend}/say --json '{{"to":"{anna}","text":"Are you open today?"}}'
+
+  # anna answers, and this is what Citra's phone received
+  {curl}/message/send-text --json '{{"session":"anna","to":"{friend}","text":"Until six"}}'
+  curl {control}/accounts/{friend}/inbox
+
+  # a session of your own: whatever is on offer is scanned for you, in a browser too
+  {curl}/session/start --json '{{"session":"dewi"}}'
+  http://localhost:{port}/session/start?session=eka
+
+  # who is connected; and what else WhatsApp's side can do (drop connections, log out, ban, …)
+  {curl}/status
+  curl {control}/
+
+Ctrl-C stops it.
+"#
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_to_try_have_the_right_ports_and_numbers() {
+        let scene = Scene {
+            port: 5999,
+            control: "http://127.0.0.1:6000".to_owned(),
+            anna: "1".to_owned(),
+            budi: "2".to_owned(),
+            friend: "3".to_owned(),
+        };
+        let text = introduction(&scene);
+        assert!(text.contains(
+            r#"http://localhost:5999/message/send-text --json '{"session":"anna","to":"2","text""#
+        ));
+        assert!(text.contains("curl http://127.0.0.1:6000/accounts/3/inbox"));
+        assert!(text.lines().all(|line| line.chars().count() <= 120), "fits a terminal");
+    }
+}

@@ -1,0 +1,16 @@
+//! The promises of the gateway, proved through real processes: one module for each.
+//!
+//! They need the gateway itself beside them: `cargo build --bin wa-gateway --features wa-gateway/fake-whatsapp`.
+
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod both_ways;
+#[cfg(test)]
+mod commit_before_ack;
+#[cfg(test)]
+mod kill_in_the_middle;
+#[cfg(test)]
+mod queue;
+#[cfg(test)]
+mod restart;

@@ -1,0 +1,16 @@
+//! Hints to the other processes, after the commit that made them true.
+
+use bus::{Bus, messages::Hint, subjects};
+use domain::SessionId;
+
+/// A session was started: runners may take it, and its webhook is due.
+pub(crate) fn session_started(bus: &Bus, session: SessionId) {
+    bus.publish(&subjects::sessions_available(), &Hint::SessionsAvailable);
+    session_changed(bus, session);
+}
+
+/// A session's row changed, or is gone; its webhook is due.
+pub(crate) fn session_changed(bus: &Bus, session: SessionId) {
+    bus.publish(&subjects::session_changed(session), &Hint::SessionChanged { session });
+    bus.publish(&subjects::deliveries_due(), &Hint::DeliveriesDue);
+}

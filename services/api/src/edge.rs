@@ -1,0 +1,173 @@
+//! What is done to every request and every answer: CORS, request ids, panics, and the log line of what went wrong.
+//! One layer instead of a stack of them: it is on the path of every request.
+
+use std::{
+    any::Any,
+    borrow::Cow,
+    panic::AssertUnwindSafe,
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use axum::{
+    extract::Request,
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use futures::FutureExt as _;
+
+use crate::error::{Cause, Problem};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Longer request ids of callers are replaced by our own.
+const LONGEST_REQUEST_ID: usize = 128;
+
+const ANY_ORIGIN: HeaderValue = HeaderValue::from_static("*");
+
+const METHODS: HeaderValue = HeaderValue::from_static("GET,HEAD,PUT,POST,DELETE,PATCH");
+
+pub(crate) async fn edge(request: Request, next: Next) -> Response {
+    let id = request_id(request.headers());
+    let method = request.method().clone();
+    let uri = request.uri().clone();
+    let mut response = if method == Method::OPTIONS {
+        preflight(request.headers())
+    } else {
+        AssertUnwindSafe(next.run(request))
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|panic| Problem::internal(panic_message(&*panic)).into_response())
+    };
+    if response.status().is_server_error() {
+        let cause = response.extensions().get::<Cause>().map_or("", |Cause(cause)| cause);
+        tracing::error!(
+            request.id = id.to_str().unwrap_or_default(),
+            http.method = %method,
+            // Without the query string, which may carry messages.
+            url.path = uri.path(),
+            http.status = response.status().as_u16(),
+            error = cause,
+            "a request failed"
+        );
+    }
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, ANY_ORIGIN);
+    headers.insert(REQUEST_ID, id);
+    response
+}
+
+/// Any origin may ask for anything: with `*`, browsers leave their ambient credentials out.
+fn preflight(request: &HeaderMap) -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+    if let Some(wanted) = request.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
+        headers.insert(header::VARY, HeaderValue::from_static("Access-Control-Request-Headers"));
+    }
+    response
+}
+
+/// The caller's id of the request, or one of ours: a random part for this process, and a number.
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    static PROCESS: LazyLock<u64> = LazyLock::new(|| u64::from_le_bytes(secrets::random_bytes()));
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    if let Some(given) = headers.get(REQUEST_ID)
+        && given.len() <= LONGEST_REQUEST_ID
+        && !given.is_empty()
+        && given.as_bytes().iter().all(u8::is_ascii_graphic)
+    {
+        return given.clone();
+    }
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    HeaderValue::try_from(format!("{:016x}-{number:x}", *PROCESS))
+        .unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> Cow<'static, str> {
+    if let Some(words) = panic.downcast_ref::<&'static str>() {
+        return Cow::Borrowed(words);
+    }
+    panic
+        .downcast_ref::<String>()
+        .map_or(Cow::Borrowed("a panic without words"), |words| words.clone().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, body::Body, middleware::from_fn, routing::get};
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::testing::Rig;
+
+    #[tokio::test]
+    async fn a_preflight_allows_what_it_asks_for() {
+        let rig = Rig::new().await;
+        for path in ["/message/send-text", "/session/logout", "/nowhere"] {
+            let answer = rig
+                .request("OPTIONS", path)
+                .anonymous()
+                .header("origin", "https://shop.example")
+                .header("access-control-request-method", "POST")
+                .header("access-control-request-headers", "authorization,content-type")
+                .send()
+                .await;
+            answer.is(204, "");
+            assert_eq!(answer.header("access-control-allow-origin"), "*");
+            assert_eq!(answer.header("access-control-allow-methods"), "GET,HEAD,PUT,POST,DELETE,PATCH");
+            assert_eq!(answer.header("access-control-allow-headers"), "authorization,content-type");
+        }
+    }
+
+    #[tokio::test]
+    async fn every_answer_has_an_origin_and_an_id() {
+        let rig = Rig::new().await;
+        let ids = ["/health", "/session", "/nowhere"].map(async |path| {
+            let answer = rig.get(path).anonymous().send().await;
+            assert_eq!(answer.header("access-control-allow-origin"), "*", "{path}");
+            answer.header("x-request-id").to_owned()
+        });
+        let ids: std::collections::HashSet<_> = futures::future::join_all(ids).await.into_iter().collect();
+        assert_eq!(ids.len(), 3);
+        let given = rig.get("/health").header("x-request-id", "order-17").send().await;
+        assert_eq!(given.header("x-request-id"), "order-17");
+        for bad in ["a b", &"x".repeat(129)] {
+            let answer = rig.get("/health").header("x-request-id", bad).send().await;
+            assert_ne!(answer.header("x-request-id"), bad);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_has_no_route_is_not_found() {
+        let rig = Rig::new().await;
+        let table = [
+            ("GET", "/nowhere"),
+            ("DELETE", "/session"),
+            ("PUT", "/message/send-text"),
+            ("GET", "/session/"),
+            ("GET", "/%2F"),
+            ("GET", "/session/a/b/qr"),
+            ("POST", "/health"),
+        ];
+        for (method, path) in table {
+            rig.request(method, path).send().await.fails(404, "route_not_found", "Route not found");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer_without_its_words() {
+        async fn handler() {
+            panic!("a secret")
+        }
+        let router = Router::new().route("/", get(handler)).layer(from_fn(edge));
+        let response = router.oneshot(Request::new(Body::empty())).await.unwrap();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let body = axum::body::to_bytes(response.into_body(), 1000).await.unwrap();
+        assert_eq!(body, r#"{"message":"Internal server error","code":"internal_error"}"#);
+    }
+}

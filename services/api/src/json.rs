@@ -1,0 +1,34 @@
+//! How answers are written: once, straight into the body.
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, Response, StatusCode, header},
+};
+use serde::Serialize;
+
+/// The contract's envelope: `{"data": …}`.
+#[derive(Serialize)]
+pub(crate) struct Data<T> {
+    pub(crate) data: T,
+}
+
+/// `200` with `{"data": …}`.
+pub(crate) fn data<T: Serialize>(data: T) -> Response<Body> {
+    answer(StatusCode::OK, &Data { data })
+}
+
+/// An answer with this body.
+pub(crate) fn answer<T: Serialize>(status: StatusCode, body: &T) -> Response<Body> {
+    let (status, bytes) = match serde_json::to_vec(body) {
+        Ok(bytes) => (status, bytes),
+        Err(error) => {
+            tracing::error!(%error, "an answer cannot be written as JSON");
+            let sorry = br#"{"message":"Internal server error","code":"internal_error"}"#;
+            (StatusCode::INTERNAL_SERVER_ERROR, sorry.to_vec())
+        }
+    };
+    let mut response = Response::new(Body::from(bytes));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

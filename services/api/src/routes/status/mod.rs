@@ -1,0 +1,2 @@
+pub(crate) mod fleet;
+pub(crate) mod session;

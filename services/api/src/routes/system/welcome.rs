@@ -1,0 +1,51 @@
+//! `GET /`: what to do next.
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderName, Response, header},
+};
+
+use crate::page::page;
+
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+const PAGE: &str = include_str!("../../../pages/welcome.html");
+
+/// What to do next, as a page.
+#[utoipa::path(
+    get, path = "/", tag = "system", operation_id = "welcome", security(()),
+    responses((status = 200, description = "A page for people", content_type = "text/html"))
+)]
+pub(crate) async fn handler(headers: HeaderMap) -> Response<Body> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let scheme = match text(FORWARDED_PROTO) {
+        Some("https") => "https",
+        _ => "http",
+    };
+    let host = text(header::HOST).unwrap_or("localhost:5001");
+    page(PAGE, &[("origin", &format!("{scheme}://{host}"))])
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Rig;
+
+    #[tokio::test]
+    async fn it_says_what_to_do_next_and_runs_nothing() {
+        let rig = Rig::new().await;
+        let answer = rig.get("/").anonymous().header("host", "gate.example:5001\"<x").send().await;
+        assert_eq!(answer.status, 200);
+        for words in [
+            "session/start?session=",
+            "href=\"health\"",
+            "href=\"ready\"",
+            "href=\"openapi.json\"",
+            "curl -u",
+        ] {
+            assert!(answer.body.contains(words), "{words}");
+        }
+        assert!(answer.body.contains("http://gate.example:5001&quot;&lt;x/message/send-text"));
+        assert!(answer.header("content-security-policy").starts_with("default-src 'none'"));
+        assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+    }
+}

@@ -1,0 +1,131 @@
+//! What a caller hears about a message that was accepted: the form of the Node gateway, with our id beside it.
+
+use axum::{
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use domain::{
+    MessageId, Timestamp,
+    message::{Content, Message, NewMessage},
+};
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::json::{self, Data};
+
+/// A message that is stored.
+#[derive(Debug)]
+pub(crate) struct Receipt {
+    pub(super) id: MessageId,
+    wa_id: String,
+    chat: String,
+    content: Content,
+    accepted_at: Timestamp,
+}
+
+/// A receipt, and how far the message had come when it was written.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    receipt: Receipt,
+    queued: bool,
+}
+
+/// The answer's `data`.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SentBody<'a> {
+    /// Ours: ask for it at `GET /message/{id}`.
+    #[schema(value_type = String, example = "msg_0193b3f0a1b27c3d8e4f5a6b7c8d9e0f")]
+    id: MessageId,
+    key: MessageKey<'a>,
+    /// The message as WhatsApp's clients write it.
+    #[schema(value_type = Object, example = json!({"extendedTextMessage": {"text": "Hello"}}))]
+    message: Value,
+    /// Seconds since 1970, as a text.
+    #[schema(example = "1795376171")]
+    message_timestamp: String,
+    /// `PENDING` when WhatsApp has it, `QUEUED` when it waits for its session.
+    #[schema(example = "PENDING")]
+    status: &'static str,
+}
+
+/// What WhatsApp knows a message by.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MessageKey<'a> {
+    #[schema(example = "628123456789@s.whatsapp.net")]
+    remote_jid: &'a str,
+    from_me: bool,
+    #[schema(example = "3EB0C431C26A1916E07A4D")]
+    id: &'a str,
+}
+
+impl From<&NewMessage> for Receipt {
+    fn from(message: &NewMessage) -> Self {
+        Self {
+            id: message.id,
+            wa_id: message.wa_id.clone(),
+            chat: message.chat.clone(),
+            content: message.content.clone(),
+            accepted_at: message.accepted_at,
+        }
+    }
+}
+
+impl From<&Message> for Receipt {
+    fn from(message: &Message) -> Self {
+        Self {
+            id: message.id,
+            wa_id: message.wa_id.clone(),
+            chat: message.chat.clone(),
+            content: message.content.clone(),
+            accepted_at: message.accepted_at,
+        }
+    }
+}
+
+impl Receipt {
+    pub(super) const fn sent(self) -> Sent {
+        Sent { receipt: self, queued: false }
+    }
+
+    pub(super) const fn queued(self) -> Sent {
+        Sent { receipt: self, queued: true }
+    }
+}
+
+impl Serialize for Sent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { receipt, queued } = self;
+        SentBody {
+            id: receipt.id,
+            key: MessageKey { remote_jid: &receipt.chat, from_me: true, id: &receipt.wa_id },
+            message: as_whatsapp_writes_it(&receipt.content),
+            message_timestamp: receipt.accepted_at.seconds().to_string(),
+            status: if *queued { "QUEUED" } else { "PENDING" },
+        }
+        .serialize(serializer)
+    }
+}
+
+impl IntoResponse for Sent {
+    fn into_response(self) -> Response {
+        let status = if self.queued { StatusCode::ACCEPTED } else { StatusCode::OK };
+        json::answer(status, &Data { data: self })
+    }
+}
+
+fn as_whatsapp_writes_it(content: &Content) -> Value {
+    match content {
+        Content::Text { text, quoted: None } => json!({"extendedTextMessage": {"text": text}}),
+        Content::Text { text, quoted: Some(quote) } => {
+            let quoted = quote.text.as_ref().map(|text| json!({"conversation": text}));
+            json!({"extendedTextMessage": {"text": text, "contextInfo": {
+                "stanzaId": quote.message_id,
+                "participant": quote.participant,
+                "quotedMessage": quoted,
+            }}})
+        }
+    }
+}

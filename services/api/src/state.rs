@@ -1,0 +1,120 @@
+//! What all handlers share.
+
+use std::{ops::Deref, sync::Arc, time::Duration};
+
+use bus::Bus;
+use domain::SharedClock;
+use secrecy::SecretString;
+use secrets::{KeyedHash, Passwords};
+use storage::Database;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    auth::{Credentials, LoginLimits},
+    routes::system::Readiness,
+    sending::Numbers,
+};
+
+/// What an operator can set about the API.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Bearer token that opens `/status`; one of less than 24 characters counts as none.
+    pub status_token: Option<SecretString>,
+    /// Failed logins before a caller must wait.
+    pub login_limits: LoginLimits,
+    /// Largest request body, in bytes.
+    pub body_limit: usize,
+    /// How long a request's body may take to arrive.
+    pub body_wait: Duration,
+    /// How long a request's head may take to arrive; also how long an idle connection stays open.
+    pub head_wait: Duration,
+    /// Connections at once; more wait to be accepted.
+    pub max_connections: usize,
+    /// How long requests may go on once the process is to stop.
+    pub drain_wait: Duration,
+    /// How long a start waits for a QR code or a connection.
+    pub start_wait: Duration,
+    /// How long a caller waits for WhatsApp to take a message before it hears that it is queued.
+    pub send_wait: Duration,
+    /// How long a check whether WhatsApp knows a number may take; after that the message goes out unchecked.
+    pub check_wait: Duration,
+    /// How long a logout waits for WhatsApp to unlink the device.
+    pub logout_wait: Duration,
+    /// How long a message is worth sending.
+    pub message_ttl: Duration,
+    /// Messages that may wait for a session that is not connected.
+    pub queue_limit: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            status_token: None,
+            login_limits: LoginLimits::default(),
+            body_limit: 1 << 20,
+            body_wait: Duration::from_secs(20),
+            head_wait: Duration::from_mins(1),
+            max_connections: 10_000,
+            drain_wait: Duration::from_secs(20),
+            start_wait: Duration::from_secs(30),
+            send_wait: Duration::from_secs(10),
+            check_wait: Duration::from_secs(5),
+            logout_wait: Duration::from_secs(10),
+            message_ttl: Duration::from_hours(24),
+            queue_limit: 10_000,
+        }
+    }
+}
+
+/// The parts that the API is built from.
+pub struct Parts {
+    pub database: Database,
+    pub bus: Bus,
+    pub passwords: Passwords,
+    pub keyed_hash: KeyedHash,
+    pub clock: SharedClock,
+    pub settings: Settings,
+    /// Cancelled when the process is to stop: requests that wait for something are answered.
+    pub shutdown: CancellationToken,
+}
+
+/// What all handlers share. Cheap to clone.
+#[derive(Clone)]
+pub struct ApiState(Arc<Shared>);
+
+pub struct Shared {
+    pub(crate) database: Database,
+    pub(crate) bus: Bus,
+    pub(crate) clock: SharedClock,
+    pub(crate) settings: Settings,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) credentials: Credentials,
+    pub(crate) numbers: Numbers,
+    pub(crate) readiness: Readiness,
+}
+
+impl ApiState {
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let Parts { database, bus, passwords, keyed_hash, clock, settings, shutdown } = parts;
+        let credentials = Credentials::new(database.clone(), passwords, keyed_hash, &settings.login_limits);
+        Self(Arc::new(Shared {
+            database,
+            bus,
+            clock,
+            settings,
+            shutdown,
+            credentials,
+            numbers: Numbers::default(),
+            readiness: Readiness::default(),
+        }))
+    }
+}
+
+impl Deref for ApiState {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}

@@ -1,0 +1,208 @@
+//! What the tests of handlers stand on: a router over a real database and the local bus, users and sessions in it,
+//! and a [`Runner`], which is the other party: it takes sessions and answers commands as the real one does.
+
+mod runner;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{HeaderMap, Request, header},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bus::Bus;
+use domain::{Clock as _, ManualClock, Timestamp, UserId};
+use secrets::{KeyRing, KeyedHash, Passwords};
+use serde_json::Value;
+use storage::{Database, NewUser, Options, Started};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+pub(crate) use runner::{Runner, RunnerPlan};
+
+use crate::{
+    router,
+    state::{ApiState, Parts, Settings},
+};
+
+pub(crate) struct Rig {
+    pub(crate) state: ApiState,
+    pub(crate) database: Database,
+    pub(crate) bus: Bus,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) passwords: Passwords,
+    clock: Arc<ManualClock>,
+    router: Router,
+    _folder: tempfile::TempDir,
+}
+
+/// A user, whose password is the name and `:pass`.
+pub(crate) struct TestUser {
+    pub(crate) id: UserId,
+    pub(crate) username: String,
+}
+
+impl Rig {
+    pub(crate) async fn new() -> Self {
+        Self::with(Settings::default()).await
+    }
+
+    /// With one user: `admin`, whose password is `admin`.
+    pub(crate) async fn with(settings: Settings) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::at(Timestamp(1_795_376_171_500)));
+        let keys = Arc::new(KeyRing::parse(&KeyRing::generate()).unwrap());
+        let url = format!("sqlite:{}", folder.path().join("test.db").display());
+        let database = Database::open(&Options::new(url), keys, clock.clone()).await.unwrap();
+        let passwords = Passwords::new(4, 2);
+        database.put_admin("admin", &passwords.hash(&"admin".into()).await.unwrap()).await.unwrap();
+        let (bus, shutdown) = (Bus::local(), CancellationToken::new());
+        let state = ApiState::new(Parts {
+            database: database.clone(),
+            bus: bus.clone(),
+            passwords: passwords.clone(),
+            keyed_hash: KeyedHash::random(),
+            clock: clock.clone(),
+            settings,
+            shutdown: shutdown.clone(),
+        });
+        let router = router(state.clone());
+        Self { state, database, bus, shutdown, passwords, clock, router, _folder: folder }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn advance(&self, span: Duration) {
+        self.clock.advance(span);
+    }
+
+    pub(crate) fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    pub(crate) async fn user(&self, username: &str) -> TestUser {
+        let password_hash = self.passwords.hash(&format!("{username}:pass").into()).await.unwrap();
+        let user = NewUser { username: username.to_owned(), password_hash };
+        let user = self.database.create_user(&user).await.unwrap().unwrap();
+        TestUser { id: user.id, username: user.username }
+    }
+
+    /// A session of the admin's that is wanted and not connected.
+    pub(crate) async fn session(&self, name: &str) {
+        self.make_session(UserId::ADMIN, name).await;
+    }
+
+    pub(crate) async fn session_of(&self, user: &TestUser, name: &str) {
+        self.make_session(user.id, name).await;
+    }
+
+    async fn make_session(&self, user: UserId, name: &str) {
+        let started = self.database.start_session(user, name).await.unwrap();
+        assert!(matches!(started, Started::Session(_)), "{name} is taken");
+    }
+
+    pub(crate) fn runner(&self) -> RunnerPlan {
+        RunnerPlan::new(self.database.clone(), self.bus.clone(), self.clock.clone())
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Call {
+        self.request("GET", path)
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Call {
+        self.request("POST", path).header("content-type", "application/json").body(body.to_string())
+    }
+
+    /// A request by the admin.
+    pub(crate) fn request(&self, method: &str, path: &str) -> Call {
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        Call { router: self.router(), request }.basic("admin", "admin")
+    }
+}
+
+/// A request to be.
+pub(crate) struct Call {
+    router: Router,
+    request: Request<Body>,
+}
+
+impl Call {
+    pub(crate) fn by(self, user: &TestUser) -> Self {
+        let password = format!("{}:pass", user.username);
+        self.basic(&user.username, &password)
+    }
+
+    pub(crate) fn basic(self, name: &str, password: &str) -> Self {
+        self.header("authorization", &format!("Basic {}", STANDARD.encode(format!("{name}:{password}"))))
+    }
+
+    pub(crate) fn anonymous(mut self) -> Self {
+        self.request.headers_mut().remove(header::AUTHORIZATION);
+        self
+    }
+
+    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.request.headers_mut().insert(name, value.parse().unwrap());
+        self
+    }
+
+    pub(crate) fn extension<T: Clone + Send + Sync + 'static>(mut self, extension: T) -> Self {
+        self.request.extensions_mut().insert(extension);
+        self
+    }
+
+    pub(crate) fn body(mut self, body: impl Into<Body>) -> Self {
+        *self.request.body_mut() = body.into();
+        self
+    }
+
+    pub(crate) async fn send(self) -> Answer {
+        let response = self.router.oneshot(self.request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap();
+        Answer {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body: String::from_utf8(body.to_vec()).unwrap(),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    headers: HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    #[track_caller]
+    pub(crate) fn is(&self, status: u16, body: &str) {
+        assert_eq!((self.status, self.body.as_str()), (status, body));
+    }
+
+    #[track_caller]
+    pub(crate) fn fails(&self, status: u16, code: &str, message: &str) {
+        assert_eq!((self.status, self.code().as_str(), self.message().as_str()), (status, code, message));
+    }
+
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    pub(crate) fn message(&self) -> String {
+        self.json()["message"].as_str().unwrap_or_default().to_owned()
+    }
+
+    pub(crate) fn code(&self) -> String {
+        self.json()["code"].as_str().unwrap_or_default().to_owned()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
