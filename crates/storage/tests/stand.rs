@@ -140,8 +140,15 @@ impl Stand {
 
     /// Lets a runner take a session that is free.
     pub async fn claim(&self, runner: RunnerId, session: SessionId) -> Fence {
-        let claimed: Vec<Claimed> = self.database.claim_sessions(runner, 100).await.unwrap();
-        claimed.iter().find(|claimed| claimed.session.id == session).unwrap().fence
+        let mut fence = None;
+        // A claim passes over what another transaction still holds, if only because it is being rolled back.
+        scratch::wait_for(MINUTE / 6, async || {
+            let claimed: Vec<Claimed> = self.database.claim_sessions(runner, 100).await.unwrap();
+            fence = claimed.iter().find(|claimed| claimed.session.id == session).map(|claimed| claimed.fence);
+            fence.is_some()
+        })
+        .await;
+        fence.unwrap()
     }
 
     /// Lets another runner take a held session: the fence given here is worth nothing from now on.

@@ -67,6 +67,7 @@ impl Link {
     pub(crate) fn tell(&self, happened: Happened) {
         if happened.is_final() {
             self.finished.store(true, Ordering::Release);
+            self.ready.store(false, Ordering::Release);
         }
         // The owner may have gone; then nobody needs to know.
         let _ = self.events.send(happened);

@@ -96,6 +96,13 @@ impl Stage {
         (client, events)
     }
 
+    async fn with_database_again(self) -> Self {
+        drop(self.whatsapp);
+        let world = self.world.reopened().await;
+        let whatsapp = whatsapp(&self.server, &world);
+        Self { world, whatsapp, ..self }
+    }
+
     fn shop(&self) -> AccountHandle {
         self.server.account(SHOP).unwrap()
     }
@@ -311,7 +318,7 @@ async fn what_the_inbox_cannot_take_comes_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_fails_loses_no_message() {
-    let mut stage = Stage::new().await;
+    let stage = Stage::new().await;
     let (client, mut events) = stage.linked().await;
     stage.customer().say(SHOP, "one").unwrap();
     stage.inbox.wait("one").await;
@@ -322,8 +329,8 @@ async fn a_store_that_fails_loses_no_message() {
     client.disconnect().await;
     assert!(stage.inbox.find("two").is_none());
 
-    stage.world.reopen().await;
-    stage.whatsapp = whatsapp(&stage.server, &stage.world);
+    drop(client);
+    let stage = stage.with_database_again().await;
     let (client, mut events) = stage.open(false).await.unwrap();
     client.start();
     next(&mut events, |event| matches!(event, Happened::Connected)).await;

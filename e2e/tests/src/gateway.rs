@@ -195,7 +195,7 @@ impl Gateway {
     pub fn logged(&self, words: &str) -> impl Future<Output = ()> {
         let what = format!("{words:?} in the gateway's log");
         let found =
-            || self.process.as_ref().is_some_and(|process| process.log().contains(words)).then_some(());
+            move || self.process.as_ref().is_some_and(|process| process.log().contains(words)).then_some(());
         eventually(&what, PATIENCE, async move || found())
     }
 

@@ -71,8 +71,3 @@ impl ApiState {
         }
     }
 }
-
-#[cfg(test)]
-#[path = "bench_tmp.rs"]
-#[allow(warnings, clippy::all)]
-mod bench_tmp;

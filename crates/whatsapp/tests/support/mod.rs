@@ -75,9 +75,11 @@ impl World {
         self.database.close().await;
     }
 
-    /// The database is there again.
-    pub async fn reopen(&mut self) {
-        self.database = open(&self.url, &self.keys).await;
+    /// The same world after the database was away; everything that held the old one must be gone.
+    pub async fn reopened(self) -> Self {
+        drop(self.database);
+        let database = open(&self.url, &self.keys).await;
+        Self { database, ..self }
     }
 
     /// Another runner takes the session over.

@@ -101,8 +101,9 @@ async fn what_is_not_there_is_not_found() {
         let answer = gateway.post("/session/start", json!({"session": name})).await;
         assert_eq!(answer.status, 400, "{name:?}: {}", answer.text);
     }
-    let preflight = gateway.authorization(None).call(Method::OPTIONS, SEND);
-    let preflight = preflight
+    let stranger = gateway.authorization(None);
+    let preflight = stranger
+        .call(Method::OPTIONS, SEND)
         .header(header::ORIGIN, "https://shop.example")
         .header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST")
         .answered()
