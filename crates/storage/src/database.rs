@@ -240,6 +240,9 @@ async fn open_sqlite(path: &Path, options: &Options) -> Result<Pools, OpenError>
         .max_connections(1)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
+        // On a full disk SQLite ends a transaction by itself, of which the driver knows nothing: such a connection
+        // would refuse every transaction from then on.
+        .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
         .connect_with(connect.clone())
         .await
         .map_err(not_ours)?;

@@ -214,8 +214,8 @@ mod tests {
         (end.ended, end.happened)
     }
 
-    fn failed(reason: &str) -> Option<Happened> {
-        Some(Happened::ConnectFailed { reason: reason.to_owned() })
+    fn failed(reason: &str) -> Happened {
+        Happened::ConnectFailed { reason: reason.to_owned() }
     }
 
     #[test]
@@ -237,9 +237,9 @@ mod tests {
 
     #[test]
     fn one_that_never_came_up_failed() {
-        assert_eq!(end(|_| {}), (Ended::Failed, failed("WhatsApp cannot be reached")));
-        assert_eq!(end(|link| link.because("refused")), (Ended::Failed, failed("refused")));
-        assert_eq!(end(|link| link.refused("409".to_owned())), (Ended::Refused, failed("409")));
+        assert_eq!(end(|_| {}), (Ended::Failed, Some(failed("WhatsApp cannot be reached"))));
+        assert_eq!(end(|link| link.because("refused")), (Ended::Failed, Some(failed("refused"))));
+        assert_eq!(end(|link| link.refused("409".to_owned())), (Ended::Refused, Some(failed("409"))));
     }
 
     #[test]

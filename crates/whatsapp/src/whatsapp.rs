@@ -69,7 +69,7 @@ impl WhatsApp {
         let link = Arc::new(Link::new(lease, tell));
         let backend = SqlBackend::new(self.database.session_store(fence), Arc::clone(&link));
         if fresh {
-            backend.wipe().await.map_err(store_error)?;
+            backend.wipe().await.map_err(|error| store_error(&error))?;
         }
         let tasks = Tasks::default();
         let intake = Arc::new(Intake::new(Arc::clone(&link), inbox));
@@ -86,7 +86,7 @@ impl WhatsApp {
         tasks: &Tasks,
         intake: &Arc<Intake>,
     ) -> Result<Arc<whatsapp_rust::Client>, OpenError> {
-        let device = PersistenceManager::new(backend).await.map_err(store_error)?;
+        let device = PersistenceManager::new(backend).await.map_err(|error| store_error(&error))?;
         let props = DevicePropsOverride::new().with_os(self.options.device_name.clone());
         device.process_command(DeviceCommand::SetDeviceProps(props)).await;
         let built = whatsapp_rust::Client::builder()
@@ -115,9 +115,9 @@ impl WhatsApp {
 }
 
 /// What lies below the library's error.
-fn store_error(error: StoreError) -> OpenError {
+fn store_error(error: &StoreError) -> OpenError {
     let cause: Option<&storage::Error> =
-        std::error::Error::source(&error).and_then(|cause| cause.downcast_ref());
+        std::error::Error::source(error).and_then(|cause| cause.downcast_ref());
     match cause {
         Some(storage::Error::LeaseLost) => OpenError::LeaseLost,
         Some(cause) => OpenError::Store(cause.clone()),

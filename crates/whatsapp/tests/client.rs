@@ -1,5 +1,7 @@
 //! The whole client against a server that speaks WhatsApp's protocol.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
 mod support;
 
 use std::{

@@ -3,7 +3,7 @@
 use crate::account::profile::Picture;
 use crate::account::{Account, Addressing};
 use crate::clock;
-use crate::server::Inner;
+use crate::inner::Inner;
 use dashmap::DashMap;
 use parking_lot::Mutex;
 use rand::RngExt as _;

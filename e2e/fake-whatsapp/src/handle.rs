@@ -4,11 +4,12 @@ use crate::account::{Account, Addressing};
 use crate::error::Error;
 use crate::faults::{Failure, Kick};
 use crate::groups::Role;
+use crate::inner::Inner;
 use crate::journal::JournalEntry;
-use crate::phone::receive::{self, catch_up};
+use crate::phone::receive::catch_up;
+use crate::phone::renew;
 use crate::phone::say::{self, Recipient};
 use crate::phone::{PhoneMessage, PhoneReceipt};
-use crate::server::Inner;
 use crate::stanza::{presence, receipt};
 use crate::unlink;
 use std::collections::BTreeMap;
@@ -346,7 +347,7 @@ impl AccountHandle {
             std::mem::take(&mut entry.keys.one_time).len()
         };
         if notify {
-            receive::notify_low_prekeys(&self.inner, &self.account, device);
+            renew::notify_low_prekeys(&self.inner, &self.account, device);
         }
         Ok(taken)
     }
@@ -358,7 +359,7 @@ impl AccountHandle {
 
     /// The phone is set up anew: new identity, companions unlinked, everybody who is connected told.
     pub fn change_identity(&self) -> Result<(), Error> {
-        receive::change_identity(&self.inner, &self.account)
+        renew::change_identity(&self.inner, &self.account)
     }
 
     /// Sets the name the account shows to others.

@@ -84,6 +84,7 @@ mod error;
 mod faults;
 mod groups;
 mod handle;
+mod inner;
 mod journal;
 mod ledger;
 mod login;

@@ -2,8 +2,8 @@
 
 use crate::account::{Account, Addressing};
 use crate::faults::Failure;
+use crate::inner::Inner;
 use crate::pairing;
-use crate::server::Inner;
 use crate::socket::connection::{Close, Connection, Login};
 use crate::stanza::presence;
 use crate::{account::keys::PublicKeys, clock};

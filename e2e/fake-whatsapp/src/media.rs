@@ -1,7 +1,7 @@
 //! The media host: takes encrypted files and gives them back.
 
 use crate::faults::MediaFault;
-use crate::server::Inner;
+use crate::inner::Inner;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};

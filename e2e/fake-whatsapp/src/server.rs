@@ -1,19 +1,17 @@
-//! The server: its listeners, its life, and what everything in it shares.
+//! The server: its listeners and its life.
 
-use crate::account::directory::Directory;
-use crate::account::{Account, digits};
+use crate::account::digits;
 use crate::clock;
 use crate::control;
 use crate::error::Error;
-use crate::faults::{Delay, Faults, MediaFault};
-use crate::groups::Groups;
+use crate::faults::{Delay, MediaFault};
 use crate::handle::AccountHandle;
+use crate::inner::{Addresses, Inner};
 use crate::ledger::Ledger;
-use crate::media::{self, MediaStore};
+use crate::media;
 use crate::options::Options;
-use crate::pairing::{self, CodeFlow, Linked};
+use crate::pairing::{self, Linked};
 use crate::socket::cert::ServerIdentity;
-use crate::socket::connection::Connection;
 use crate::socket::session;
 use crate::stanza;
 use crate::tls::{self, TlsListener};
@@ -23,162 +21,19 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::response::Response;
 use axum::routing::{any, get, post};
 use axum::serve::ListenerExt as _;
-use dashmap::DashMap;
-use parking_lot::Mutex;
 use rand::RngExt as _;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
-use tokio_util::sync::{CancellationToken, DropGuard};
-use tokio_util::task::TaskTracker;
-use wacore::xml::DisplayableNodeRef;
-use wacore_binary::{Jid, NodeRef};
+use tokio_util::sync::DropGuard;
 
-/// How many unhandled stanzas are kept for a test to print.
-const MAX_UNHANDLED: usize = 100;
 /// How long a stopping server waits for its connections.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
 /// Per connection; a stanza that is larger makes the buffers grow for as long as it takes.
 const SOCKET_BUFFER: usize = 4 * 1024;
 /// A client's WebSocket message may hold a frame of 16 MiB and a bit.
 const MAX_WEBSOCKET_MESSAGE: usize = 20 * 1024 * 1024;
-
-/// Counts of the whole server.
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    open: AtomicU64,
-    connections: AtomicU64,
-    accepted: AtomicU64,
-    unhandled: AtomicU64,
-}
-
-impl Counters {
-    pub(crate) fn connection_opened(&self) {
-        self.open.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn connection_closed(&self) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn message_accepted(&self) {
-        self.accepted.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// What every part of a server shares.
-pub(crate) struct Inner {
-    pub(crate) options: Options,
-    pub(crate) identity: ServerIdentity,
-    pub(crate) directory: Directory,
-    pub(crate) groups: Groups,
-    pub(crate) media: MediaStore,
-    pub(crate) faults: Faults,
-    pub(crate) counters: Counters,
-    /// Which client shows which QR code.
-    pub(crate) refs: DashMap<String, Arc<Connection>>,
-    /// Pairings by code, by number.
-    pub(crate) codes: DashMap<String, CodeFlow>,
-    pub(crate) changed: Notify,
-    pub(crate) tasks: TaskTracker,
-    pub(crate) cancel: CancellationToken,
-    unhandled: Mutex<Vec<String>>,
-    addresses: OnceLock<Addresses>,
-    ids: AtomicU64,
-}
-
-#[derive(Debug, Clone)]
-struct Addresses {
-    plain: SocketAddr,
-    tls: Option<SocketAddr>,
-    control: Option<SocketAddr>,
-}
-
-impl Inner {
-    pub(crate) fn next_connection(&self) -> u64 {
-        self.counters.connections.fetch_add(1, Ordering::Relaxed) + 1
-    }
-
-    /// An id for a stanza of the server.
-    pub(crate) fn next_id(&self) -> String {
-        format!("srv-{}", self.ids.fetch_add(1, Ordering::Relaxed))
-    }
-
-    /// An id for a message of a phone.
-    pub(crate) fn message_id(&self) -> String {
-        let random: [u8; 9] = rand::rng().random();
-        format!("3A{}{:06X}", hex::encode_upper(random), self.ids.fetch_add(1, Ordering::Relaxed) & 0xFF_FFFF)
-    }
-
-    /// Wakes whoever waits for something about an account.
-    pub(crate) fn note(&self, account: &Account) {
-        account.changed.notify_waiters();
-        self.changed.notify_waiters();
-    }
-
-    /// The account behind an address; with [`Options::auto_accounts`] every number has one.
-    pub(crate) fn look_up(&self, jid: &Jid) -> Option<Arc<Account>> {
-        self.directory.by_jid(jid).or_else(|| {
-            let wanted = self.options.auto_accounts && jid.is_pn() && !digits(&jid.user).is_empty();
-            wanted.then(|| self.directory.get_or_create(&jid.user, &self.options).ok()).flatten()
-        })
-    }
-
-    /// `host:port` of the media host, as clients on that kind of connection reach it.
-    pub(crate) fn media_host(&self, tls: bool) -> String {
-        if let Some(host) = &self.options.media_host {
-            return host.clone();
-        }
-        let addresses = self.addresses.get();
-        let tls = addresses.and_then(|addresses| addresses.tls).filter(|_| tls);
-        tls.or_else(|| addresses.map(|addresses| addresses.plain))
-            .map(|address| address.to_string())
-            .unwrap_or_default()
-    }
-
-    /// A stanza that nobody handles: logged, counted, kept.
-    pub(crate) fn unhandled(&self, node: &NodeRef<'_>) {
-        self.counters.unhandled.fetch_add(1, Ordering::Relaxed);
-        let stanza = DisplayableNodeRef(node).to_string();
-        tracing::warn!(%stanza, "UNHANDLED");
-        let mut kept = self.unhandled.lock();
-        if kept.len() < MAX_UNHANDLED {
-            kept.push(stanza);
-        }
-    }
-
-    /// Waits until `condition` yields something, looking again whenever something changes.
-    pub(crate) async fn wait<T>(
-        &self,
-        what: impl Into<String>,
-        within: Duration,
-        changed: &Notify,
-        mut condition: impl FnMut() -> Option<T>,
-    ) -> Result<T, Error> {
-        let waiting = async {
-            loop {
-                let notified = changed.notified();
-                tokio::pin!(notified);
-                notified.as_mut().enable();
-                if let Some(value) = condition() {
-                    return value;
-                }
-                notified.await;
-            }
-        };
-        tokio::time::timeout(within, waiting).await.map_err(|_| Error::Deadline { what: what.into(), within })
-    }
-}
-
-/// Something nobody can guess.
-pub(crate) fn random_token() -> String {
-    let random: [u8; 24] = rand::rng().random();
-    hex::encode(random)
-}
 
 /// A running server. Clones are handles on the same server, which stops when the last one is dropped.
 #[derive(Clone)]
@@ -210,25 +65,9 @@ impl FakeWhatsApp {
             tls: tls.as_ref().map(|(listener, _)| listener.local_addr()).transpose()?,
             control: control.as_ref().map(TcpListener::local_addr).transpose()?,
         };
-        let cancel = CancellationToken::new();
-        let inner = Arc::new(Inner {
-            identity: ServerIdentity::generate(clock::unix_seconds())?,
-            options,
-            directory: Directory::default(),
-            groups: Groups::default(),
-            media: MediaStore::new(),
-            faults: Faults::default(),
-            counters: Counters::default(),
-            refs: DashMap::new(),
-            codes: DashMap::new(),
-            changed: Notify::new(),
-            tasks: TaskTracker::new(),
-            cancel: cancel.clone(),
-            unhandled: Mutex::default(),
-            addresses: OnceLock::from(addresses),
-            ids: AtomicU64::new(1),
-        });
-        let server = Self { inner: Arc::clone(&inner), _stop: Arc::new(cancel.clone().drop_guard()) };
+        let identity = ServerIdentity::generate(clock::unix_seconds())?;
+        let inner = Arc::new(Inner::new(options, identity, addresses));
+        let server = Self { inner: Arc::clone(&inner), _stop: Arc::new(inner.cancel.clone().drop_guard()) };
         let plain = plain.tap_io(|stream| drop(stream.set_nodelay(true)));
         serve(&inner, plain, chat_router(&inner, false));
         if let Some((listener, config)) = tls {
@@ -243,18 +82,17 @@ impl FakeWhatsApp {
 
     /// The WebSocket address in plain text.
     pub fn chat_url(&self) -> String {
-        self.address(|addresses| Some(addresses.plain))
-            .map_or_else(String::new, |at| format!("ws://{at}/ws/chat"))
+        format!("ws://{}/ws/chat", self.inner.addresses.plain)
     }
 
     /// The WebSocket address over TLS (self-signed), unless it is turned off.
     pub fn chat_tls_url(&self) -> Option<String> {
-        self.address(|addresses| addresses.tls).map(|at| format!("wss://{at}/ws/chat"))
+        self.inner.addresses.tls.map(|address| format!("wss://{address}/ws/chat"))
     }
 
     /// Where the control API is, or an empty text when it is turned off.
     pub fn control_url(&self) -> String {
-        self.address(|addresses| addresses.control).map_or_else(String::new, |at| format!("http://{at}"))
+        self.inner.addresses.control.map_or_else(String::new, |address| format!("http://{address}"))
     }
 
     /// `host:port` of the media host in plain text.
@@ -264,11 +102,7 @@ impl FakeWhatsApp {
 
     /// `host:port` of the media host over TLS.
     pub fn media_tls_host(&self) -> Option<String> {
-        self.address(|addresses| addresses.tls).map(|at| at.to_string())
-    }
-
-    fn address(&self, which: impl FnOnce(&Addresses) -> Option<SocketAddr>) -> Option<SocketAddr> {
-        self.inner.addresses.get().and_then(which)
+        self.inner.addresses.tls.map(|address| address.to_string())
     }
 
     /// Registers a number, unless it is registered already.
@@ -384,22 +218,22 @@ impl FakeWhatsApp {
 
     /// How many message stanzas were accepted in all, copies included.
     pub fn accepted(&self) -> u64 {
-        self.inner.counters.accepted.load(Ordering::Relaxed)
+        self.inner.counters.accepted()
     }
 
     /// How many client connections are open.
     pub fn connections(&self) -> u64 {
-        self.inner.counters.open.load(Ordering::Relaxed)
+        self.inner.counters.open()
     }
 
     /// Stanzas that nobody handles, as XML; the first hundred are kept.
     pub fn unhandled(&self) -> Vec<String> {
-        self.inner.unhandled.lock().clone()
+        self.inner.kept_unhandled()
     }
 
     /// How many stanzas nobody handled.
     pub fn unhandled_count(&self) -> u64 {
-        self.inner.counters.unhandled.load(Ordering::Relaxed)
+        self.inner.counters.unhandled()
     }
 
     pub(crate) fn from_inner(inner: &Arc<Inner>) -> Self {

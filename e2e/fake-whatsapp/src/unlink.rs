@@ -2,8 +2,8 @@
 
 use crate::account::Account;
 use crate::faults::Kick;
+use crate::inner::Inner;
 use crate::login::{conflict, stream_error};
-use crate::server::Inner;
 use crate::socket::connection::{Close, Connection};
 use crate::stanza::devices;
 use std::sync::Arc;

@@ -62,8 +62,7 @@ async fn kill_in_the_middle(storage: Storage, plan: &Plan) {
     let world = World::new(storage).await;
     let mut gateway = Gateway::start(&world).await;
     gateway.link("shop", OURS).await;
-    let contacts =
-        join_all((0..CHATS).map(async |chat| world.contact(&format!("62822000000{chat}")).await));
+    let contacts = join_all((0..CHATS).map(async |chat| world.contact(&format!("62822000000{chat}")).await));
     let contacts = contacts.await;
     let (outgoing, incoming) = (Ledger::default(), Ledger::default());
     let (deaths, _) = watch::channel(0);

@@ -109,7 +109,8 @@ impl Foundation {
                     window: access.login_failures_window,
                 },
                 body_limit: http.body_limit,
-                start_wait: http.request_timeout,
+                // The caller, too, may give up after REQUEST_TIMEOUT_SECONDS: it should hear the reason before that.
+                start_wait: http.request_timeout.mul_f64(0.8),
                 send_wait: send.wait,
                 message_ttl: send.ttl,
                 queue_limit: u32::try_from(send.queue_limit).unwrap_or(u32::MAX),
@@ -220,11 +221,7 @@ async fn open(config: &Config, keys: Arc<KeyRing>, clock: SharedClock) -> Result
 }
 
 /// Makes the admin, and changes name and password to those of the settings.
-async fn seed_admin(
-    database: &Database,
-    passwords: &Passwords,
-    config: &Config,
-) -> Result<(), StartError> {
+async fn seed_admin(database: &Database, passwords: &Passwords, config: &Config) -> Result<(), StartError> {
     let name = &config.access.admin_user;
     let default = || SecretString::from(DEFAULT_PASSWORD);
     let password = config.access.admin_password.clone().unwrap_or_else(default);

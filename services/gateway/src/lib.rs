@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 pub use foundation::open_database;
 use foundation::{Foundation, Role};
-use storage::Database;
 use lifecycle::{Signals, Stop};
+use storage::Database;
 
 /// Why the gateway did not start.
 #[derive(Debug, thiserror::Error)]

@@ -48,7 +48,7 @@ fn canonical(jid: &Jid) -> String {
         Server::HostedLid => Server::Lid,
         other => other,
     };
-    clean(&Jid { server, ..jid.to_non_ad() }.to_string())
+    clean(Jid { server, ..jid.to_non_ad() }.to_string())
 }
 
 /// Without the one character that PostgreSQL cannot store.

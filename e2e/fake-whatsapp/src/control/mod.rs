@@ -8,7 +8,8 @@ mod pairing;
 
 use crate::error::Error;
 use crate::handle::AccountHandle;
-use crate::server::{FakeWhatsApp, Inner};
+use crate::inner::Inner;
+use crate::server::FakeWhatsApp;
 use axum::Json;
 use axum::Router;
 use axum::http::StatusCode;

@@ -6,6 +6,8 @@
 
 pub(crate) mod linking;
 pub(crate) mod receive;
+pub(crate) mod renew;
+mod retry;
 pub(crate) mod say;
 pub(crate) mod store;
 

@@ -1,16 +1,12 @@
 //! What a phone does with what reaches its account.
 
-use super::say::{self, Recipient, kind_of};
 use super::{
     LAZY_BACKLOG, Phone, PhoneMessage, PhoneReceipt, SignalError, address, at_once, linking, sender_key_name,
 };
-use crate::account::{Account, Addressing};
-use crate::error::Error;
-use crate::faults::Kick;
-use crate::offline::Class;
-use crate::server::Inner;
-use crate::stanza::{jid, message, receipt};
-use crate::unlink;
+use super::{retry, say};
+use crate::account::Account;
+use crate::inner::Inner;
+use crate::stanza::{jid, receipt};
 use futures::FutureExt as _;
 use std::sync::Arc;
 use wacore::messages::decode_plaintext;
@@ -89,96 +85,9 @@ pub(crate) fn receive_receipt(inner: &Arc<Inner>, account: &Arc<Account>, stanza
     if kind == "retry"
         && let Some(id) = ids.first()
     {
-        resend(inner, account, &from, author.device(), id, stanza);
+        retry::resend(inner, account, &from, author.device(), id, stanza);
     }
     account.changed.notify_waiters();
-}
-
-/// Sends a message again to the one device that could not read it.
-fn resend(
-    inner: &Arc<Inner>,
-    account: &Arc<Account>,
-    peer: &Arc<Account>,
-    device: u16,
-    id: &str,
-    receipt: &NodeRef<'_>,
-) {
-    let count = receipt
-        .get_optional_child("retry")
-        .and_then(|retry| retry.get_attr("count").map(|count| count.as_str().into_owned()))
-        .unwrap_or_else(|| "1".to_owned());
-    let stanza = {
-        let mut phone = account.phone.lock();
-        let Some((to, mut message)) = phone.sent(id) else {
-            tracing::debug!(id, "a retry for a message the phone has not sent");
-            return;
-        };
-        phone.forget_session(&peer.number, device);
-        if let Some(group) = to.contains('@').then(|| to.clone()) {
-            attach_sender_key(&mut phone, &group, &mut message);
-        } else if peer.number == account.number {
-            message = as_own_copy(message, inner, &to);
-        }
-        let kind = kind_of(&message);
-        let enc = match phone.encrypt_for(peer, device, &message) {
-            Ok(mut enc) => {
-                enc.attrs.insert("count", count);
-                enc
-            }
-            Err(error) => {
-                tracing::warn!(%error, id, "a message cannot be sent again");
-                return;
-            }
-        };
-        let mut stanza = NodeBuilder::new("message").attr("id", id).attr("type", kind);
-        stanza = match to.parse::<Jid>() {
-            Ok(group) if to.contains('@') => stanza
-                .attr("to", group)
-                .attr("participant", peer.device_jid(Addressing::Lid, device))
-                .attr("addressing_mode", "lid"),
-            _ => {
-                let addressing =
-                    jid(receipt, "from").map_or(Addressing::Pn, |from| Addressing::of(from.server()));
-                let mut stanza = stanza.attr("to", peer.device_jid(addressing, device));
-                if peer.number == account.number
-                    && let Some(recipient) = jid(receipt, "recipient")
-                {
-                    stanza = stanza.attr("recipient", recipient);
-                }
-                stanza
-            }
-        };
-        stanza.children([enc]).build()
-    };
-    message::relay(inner, account, 0, &stanza.as_node_ref());
-}
-
-fn as_own_copy(message: Message, inner: &Inner, to: &str) -> Message {
-    let destination = inner.directory.by_number(to).map(|peer| peer.jid(Addressing::Pn).to_string());
-    Message {
-        device_sent_message: MessageField::some(waproto::whatsapp::message::DeviceSentMessage {
-            destination_jid: destination,
-            message: MessageField::some(message),
-            phash: None,
-        }),
-        ..Message::default()
-    }
-}
-
-fn attach_sender_key(phone: &mut Phone, group: &str, message: &mut Message) {
-    let name = sender_key_name(group, &phone.number.clone(), 0);
-    let distribution = at_once(wacore_libsignal::protocol::create_sender_key_distribution_message(
-        &name,
-        &mut phone.sender_keys,
-        &mut rand::rng(),
-    ));
-    if let Ok(distribution) = distribution {
-        message.sender_key_distribution_message =
-            MessageField::some(waproto::whatsapp::message::SenderKeyDistributionMessage {
-                group_id: Some(group.to_owned()),
-                axolotl_sender_key_distribution_message: Some(distribution.serialized().to_vec()),
-            });
-    }
 }
 
 fn act(inner: &Arc<Inner>, account: &Arc<Account>, actions: Vec<Action>) {
@@ -189,19 +98,7 @@ fn act(inner: &Arc<Inner>, account: &Arc<Account>, actions: Vec<Action>) {
                 receipt::forward(inner, account, 0, &receipt.as_node_ref());
             }
             Action::RetryReceipt { to, participant, id, count } => {
-                let keys = (count > 1).then(|| retry_keys(account));
-                let retry = NodeBuilder::new("retry")
-                    .attr("v", "1")
-                    .attr("id", id.as_str())
-                    .attr("t", crate::clock::unix_seconds())
-                    .attr("count", count)
-                    .build();
-                let registration = account.phone.lock().identities.registration_id;
-                let mut children = vec![
-                    retry,
-                    NodeBuilder::new("registration").bytes(registration.to_be_bytes().to_vec()).build(),
-                ];
-                children.extend(keys);
+                let children = retry::request(account, &id, count);
                 let receipt =
                     receipt_node(to, participant, id).attr("type", "retry").children(children).build();
                 receipt::forward(inner, account, 0, &receipt.as_node_ref());
@@ -217,13 +114,6 @@ fn receipt_node(to: Jid, participant: Option<Jid>, id: String) -> NodeBuilder {
         node = node.attr("participant", participant);
     }
     node
-}
-
-fn retry_keys(account: &Account) -> Node {
-    let mut state = account.state.lock();
-    let bundle = state.devices.get_mut(&0).map(|device| device.keys.take_bundle()).unwrap_or_default();
-    // The registration id travels beside the keys, not among them.
-    NodeBuilder::new("keys").children(bundle.into_iter().filter(|node| node.tag != "registration")).build()
 }
 
 /// Hands the app-state key to a companion.
@@ -409,57 +299,4 @@ fn origin_of(inner: &Inner, stanza: &NodeRef<'_>) -> Option<Origin> {
         participant: participant.clone(),
         from,
     })
-}
-
-impl Recipient {
-    /// Who is meant by a number, an address by LID, or the address of a group.
-    pub(crate) fn find(inner: &Inner, to: &str) -> Option<Self> {
-        if let Ok(jid) = to.parse::<Jid>()
-            && to.contains('@')
-        {
-            if jid.is_group() {
-                return inner.groups.get(&jid.user).map(Self::Group);
-            }
-            let addressing = Addressing::of(jid.server());
-            return inner.directory.by_jid(&jid).map(|peer| Self::Account(peer, addressing));
-        }
-        inner.directory.by_number(&crate::account::digits(to)).map(|peer| Self::Account(peer, Addressing::Pn))
-    }
-}
-
-/// Tells a device that its one-time prekeys have run low.
-pub(crate) fn notify_low_prekeys(inner: &Arc<Inner>, account: &Arc<Account>, device: u16) {
-    let left = account.state.lock().devices.get(&device).map_or(0, |device| device.keys.one_time.len());
-    let id = inner.next_id();
-    let count = NodeBuilder::new("count").attr("value", left).build();
-    let notification = crate::login::server_notification("encrypt", &id).children([count]).build();
-    message::hand_over(inner, account, device, Class::Notification, &id, notification);
-}
-
-/// Sets the phone up anew.
-pub(crate) fn change_identity(inner: &Arc<Inner>, account: &Arc<Account>) -> Result<(), Error> {
-    for device in account.device_ids() {
-        unlink::kick(inner, account, device, Kick::Removed);
-    }
-    let phone = Phone::new(&account.number, &inner.options)?;
-    {
-        let mut state = account.state.lock();
-        state.raw_id = state.raw_id.wrapping_add(1);
-        state.devices_changed = crate::clock::unix_seconds().max(state.devices_changed + 1);
-        if let Some(device) = state.devices.get_mut(&0) {
-            device.keys = phone.public_keys();
-        }
-    }
-    *account.phone.lock() = phone;
-    for other in inner.directory.all() {
-        for device in other.device_ids().into_iter().filter(|device| *device != 0) {
-            let id = inner.next_id();
-            let notification = crate::login::server_notification("encrypt", &id)
-                .attr("from", account.jid(Addressing::Pn))
-                .children([NodeBuilder::new("identity").build()])
-                .build();
-            message::hand_over(inner, &other, device, Class::Notification, &id, notification);
-        }
-    }
-    Ok(())
 }

@@ -2,15 +2,15 @@
 
 use super::{Phone, address, at_once, sender_key_name};
 use crate::account::keys::PublicKeys;
-use crate::account::{Account, Addressing};
+use crate::account::{Account, Addressing, digits};
 use crate::error::Error;
 use crate::groups::Group;
-use crate::server::Inner;
+use crate::inner::Inner;
 use crate::stanza::message;
 use std::sync::Arc;
 use wacore::messages::MessageUtils;
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node, NodeContent};
+use wacore_binary::{Jid, JidExt as _, Node, NodeContent};
 use wacore_libsignal::protocol::{
     CiphertextMessage, CiphertextMessageType, PreKeyBundle, PreKeySignalMessage, PublicKey, UsePQRatchet,
     create_sender_key_distribution_message, group_encrypt, message_encrypt, process_prekey_bundle,
@@ -23,6 +23,22 @@ use waproto::whatsapp::message::{DeviceSentMessage, SenderKeyDistributionMessage
 pub(crate) enum Recipient {
     Account(Arc<Account>, Addressing),
     Group(Arc<Group>),
+}
+
+impl Recipient {
+    /// Who is meant by a number, an address by LID, or the address of a group.
+    pub(crate) fn find(inner: &Inner, to: &str) -> Option<Self> {
+        if let Ok(jid) = to.parse::<Jid>()
+            && to.contains('@')
+        {
+            if jid.is_group() {
+                return inner.groups.get(&jid.user).map(Self::Group);
+            }
+            let addressing = Addressing::of(jid.server());
+            return inner.directory.by_jid(&jid).map(|peer| Self::Account(peer, addressing));
+        }
+        inner.directory.by_number(&digits(to)).map(|peer| Self::Account(peer, Addressing::Pn))
+    }
 }
 
 /// Sends a message from the phone of `account`.

@@ -1,7 +1,7 @@
 //! The task of one connection: handshake, login or registration, then stanzas in and out.
 
+use crate::inner::Inner;
 use crate::login;
-use crate::server::Inner;
 use crate::socket::connection::{Close, Connection};
 use crate::socket::frames::{Ciphers, FrameError, FrameReader, clear_frame};
 use crate::socket::handshake::{self, Established, Hello, Refused};

@@ -2,8 +2,8 @@
 
 use super::message::hand_over;
 use crate::account::{Account, Addressing, State};
+use crate::inner::Inner;
 use crate::offline::Class;
-use crate::server::Inner;
 use std::sync::Arc;
 use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;

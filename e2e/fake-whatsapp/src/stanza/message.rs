@@ -3,9 +3,9 @@
 use super::{Context, jid, text};
 use crate::account::{Account, Addressing};
 use crate::clock;
+use crate::inner::Inner;
 use crate::offline::{Class, Entry};
 use crate::phone;
-use crate::server::Inner;
 use crate::socket::connection::Login;
 use bytes::Bytes;
 use std::sync::Arc;

@@ -7,9 +7,9 @@ pub(crate) mod presence;
 pub(crate) mod receipt;
 
 use crate::clock;
+use crate::inner::Inner;
 use crate::journal::{Direction, JournalEntry};
 use crate::offline::Class;
-use crate::server::Inner;
 use crate::socket::connection::{Close, Connection, Login};
 use std::borrow::Cow;
 use std::sync::Arc;

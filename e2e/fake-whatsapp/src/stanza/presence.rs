@@ -2,7 +2,7 @@
 
 use super::{Context, jid, text};
 use crate::account::{Account, Addressing};
-use crate::server::Inner;
+use crate::inner::Inner;
 use crate::socket::connection::Login;
 use crate::{clock, groups};
 use std::sync::Arc;

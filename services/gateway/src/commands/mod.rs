@@ -46,9 +46,5 @@ pub(crate) fn print(text: impl Display) -> Result<(), Failure> {
 
 /// Runs something that waits.
 pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(Failure::running)?
-        .block_on(work)
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::running)?.block_on(work)
 }

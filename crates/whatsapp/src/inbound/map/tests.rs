@@ -13,7 +13,7 @@ fn text_of(text: &str) -> wa::Message {
 }
 
 fn wrap(message: wa::Message) -> FutureProofMessage {
-    FutureProofMessage { message: Some(message).into(), ..Default::default() }
+    FutureProofMessage { message: Some(message).into() }
 }
 
 fn jid(text: &str) -> Jid {

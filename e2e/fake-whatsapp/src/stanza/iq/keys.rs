@@ -2,8 +2,8 @@
 
 use super::{Answer, Context, Login, jid};
 use crate::account::keys::signed_key;
+use crate::inner::Inner;
 use crate::phone;
-use crate::server::Inner;
 use std::sync::Arc;
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, JidExt as _, Node, NodeRef};

@@ -11,8 +11,8 @@ mod usync;
 pub(crate) use groups::announce_new as announce_new_group;
 
 use super::{Context, jid, text};
+use crate::inner::Inner;
 use crate::pairing;
-use crate::server::Inner;
 use crate::socket::connection::{Connection, Login};
 use crate::stanza::devices;
 use std::sync::Arc;
