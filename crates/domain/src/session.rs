@@ -133,10 +133,11 @@ pub struct Session {
 }
 
 impl Session {
-    /// It should be on line: it is linked, wanted, and was not given up by its owner.
+    /// It should be on line: its owner wants it, and it was linked. One that lost its link is still expected, so that
+    /// a monitor does not stay green over a dead number.
     #[must_use]
     pub const fn expected(&self) -> bool {
-        self.wanted && self.credentials_present
+        self.wanted && (self.credentials_present || self.phone.is_some())
     }
 
     /// It is on line.

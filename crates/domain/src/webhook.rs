@@ -171,7 +171,7 @@ mod tests {
     fn the_receiver_can_ask_for_more_time_within_reason() {
         let asks =
             |seconds| Outcome::Refused { status: 503, retry_after: Some(Duration::from_secs(seconds)) };
-        assert_eq!(after_attempt(&asks(60), 1, 0.5), Next::RetryAfter(Duration::from_secs(60)));
+        assert_eq!(after_attempt(&asks(60), 1, 0.5), Next::RetryAfter(Duration::from_mins(1)));
         assert_eq!(after_attempt(&asks(1), 1, 0.5), Next::RetryAfter(Duration::from_secs(5)));
         assert_eq!(after_attempt(&asks(u64::MAX), 1, 0.5), Next::RetryAfter(LONGEST_RETRY_AFTER));
     }

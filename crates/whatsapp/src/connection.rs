@@ -4,26 +4,66 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::{HeaderValue, Uri, header};
+use tokio::net::TcpStream;
+use tokio_websockets::{ClientBuilder, Connector};
 use wacore::net::{Transport, TransportEvent, TransportFactory};
 use whatsapp_rust::{
     anyhow,
-    transport::{TokioWebSocketTransportFactory, default_tls_connector},
+    transport::{default_tls_connector, from_websocket},
 };
 
 use crate::link::Link;
 
+/// Where WhatsApp's own clients connect to, when nothing else is set.
+const WEB_WHATSAPP: &str = "wss://web.whatsapp.com/ws/chat";
+/// What a browser would say; WhatsApp's servers expect it.
+const ORIGIN: HeaderValue = HeaderValue::from_static("https://web.whatsapp.com");
+
 /// Opens sockets. One for all clients of a process: they share the TLS configuration and its root certificates.
-pub(crate) struct Dialer(TokioWebSocketTransportFactory);
+///
+/// The library can dial by itself, but leaves Nagle's algorithm on: with several messages on their way each would wait
+/// up to 40 ms for the acknowledgement of the one before it.
+pub(crate) struct Dialer {
+    url: String,
+    tls: Connector,
+}
 
 impl Dialer {
     pub(crate) fn new(url: Option<&url::Url>) -> Self {
         egress::install_crypto_provider();
-        let factory = TokioWebSocketTransportFactory::new().with_connector(default_tls_connector());
-        Self(match url {
-            Some(url) => factory.with_url(url.as_str()),
-            None => factory,
-        })
+        Self { url: url.map_or(WEB_WHATSAPP, url::Url::as_str).to_owned(), tls: default_tls_connector() }
     }
+
+    async fn dial(&self) -> Result<Socket, DialError> {
+        let uri: Uri = self.url.parse()?;
+        let host = uri.host().ok_or(DialError::NoHost)?;
+        let encrypted = uri.scheme_str() == Some("wss");
+        let port = uri.port_u16().unwrap_or(if encrypted { 443 } else { 80 });
+        let stream = TcpStream::connect((host.trim_matches(['[', ']']), port)).await?;
+        stream.set_nodelay(true)?;
+        let connector = if encrypted { &self.tls } else { &Connector::Plain };
+        let stream = connector.wrap(host, stream).await?;
+        let (socket, _) =
+            ClientBuilder::from_uri(uri).add_header(header::ORIGIN, ORIGIN)?.connect_on(stream).await?;
+        Ok(from_websocket(socket))
+    }
+}
+
+/// A socket and what comes from it, as the library wants them.
+type Socket = (Arc<dyn Transport>, async_channel::Receiver<TransportEvent>);
+
+/// Why there is no socket.
+#[derive(Debug, thiserror::Error)]
+enum DialError {
+    #[error("its address is malformed: {0}")]
+    Address(#[from] http::uri::InvalidUri),
+    #[error("its address has no host")]
+    NoHost,
+    #[error("{0}")]
+    Network(#[from] std::io::Error),
+    #[error("{0}")]
+    WebSocket(#[from] tokio_websockets::Error),
 }
 
 /// The claim was lost: nothing goes out.
@@ -39,13 +79,11 @@ pub(crate) struct Gate {
 
 #[async_trait]
 impl TransportFactory for Gate {
-    async fn create_transport(
-        &self,
-    ) -> Result<(Arc<dyn Transport>, async_channel::Receiver<TransportEvent>), anyhow::Error> {
+    async fn create_transport(&self) -> Result<Socket, anyhow::Error> {
         if !self.link.lease.held() {
             return Err(NotHeld.into());
         }
-        let (socket, events) = self.dialer.0.create_transport().await.inspect_err(|error| {
+        let (socket, events) = self.dialer.dial().await.inspect_err(|error| {
             self.link.because(format!("WhatsApp cannot be reached: {error}"));
         })?;
         let number = self.link.next_socket();

@@ -373,7 +373,8 @@ fn kick(account: &AccountHandle, kind: Kick) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_person_must_mend_ends_the_client() {
     type Story = fn(&AccountHandle);
-    let table: [(Story, fn(&Happened) -> bool); 7] = [
+    type Expected = fn(&Happened) -> bool;
+    let table: [(Story, Expected); 7] = [
         (|shop| kick(shop, Kick::Removed), |event| matches!(event, Happened::LoggedOut { .. })),
         (|shop| kick(shop, Kick::Unlinked), |event| matches!(event, Happened::LoggedOut { .. })),
         (|shop| kick(shop, Kick::Replaced), |event| matches!(event, Happened::Replaced)),

@@ -137,7 +137,7 @@ async fn device_survives_exactly(world: World) {
     let mut device = Device::new();
     device.pn = Some("62811:7@s.whatsapp.net".parse().unwrap());
     device.lid = Some("100200:7@lid".parse().unwrap());
-    device.push_name = "Toko \u{1f600}".to_owned();
+    "Toko \u{1f600}".clone_into(&mut device.push_name);
     device.account = Some(Arc::default());
     device.edge_routing_info = Some(vec![0, 255]);
     device.props_hash = Some("hash".to_owned());

@@ -19,10 +19,10 @@ use crate::{
 const LINKING: usize = 16;
 
 /// How long one session may take to connect after its scan.
-const LINK_DEADLINE: Duration = Duration::from_secs(60);
+const LINK_DEADLINE: Duration = Duration::from_mins(1);
 
 /// How long a whole fleet may take to connect.
-const CONNECT_DEADLINE: Duration = Duration::from_secs(180);
+const CONNECT_DEADLINE: Duration = Duration::from_mins(3);
 
 /// WhatsApp's side. Phones decrypt nothing unless asked, nothing is journalled, and no message ids are kept: what is
 /// left is what the real server would do, which is to acknowledge and to relay.

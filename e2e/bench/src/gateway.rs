@@ -24,8 +24,8 @@ const USER: &str = "admin";
 const PASSWORD: &str = "bench-password";
 
 /// How long a start may take, and a stop.
-const START_DEADLINE: Duration = Duration::from_secs(60);
-const STOP_DEADLINE: Duration = Duration::from_secs(60);
+const START_DEADLINE: Duration = Duration::from_mins(1);
+const STOP_DEADLINE: Duration = Duration::from_mins(1);
 
 /// Where the gateway keeps its facts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,5 +1,6 @@
 //! What a benchmark says: a table for people, JSON for machines. The only place that prints.
 
+use std::fmt::Write as _;
 use std::{
     collections::BTreeMap,
     fs,
@@ -92,7 +93,7 @@ impl Report {
     }
 
     /// How it was run.
-    pub(crate) fn setting(&mut self, name: &'static str, value: impl ToString) {
+    pub(crate) fn setting(&mut self, name: &'static str, value: impl std::fmt::Display) {
         self.settings.insert(name, value.to_string());
     }
 
@@ -134,13 +135,13 @@ impl Report {
     pub(crate) fn print(&self) {
         let mut text = format!("\n{}: {}\n", self.benchmark, self.about);
         let machine = &self.machine;
-        text += &format!("  {} build, {} cores ({})", self.build, machine.cores, machine.processor);
+        let _ = write!(text, "  {} build, {} cores ({})", self.build, machine.cores, machine.processor);
         if let Some(database) = &self.database {
-            text += &format!(", {database}");
+            let _ = write!(text, ", {database}");
         }
         let settings: Vec<String> =
             self.settings.iter().map(|(name, value)| format!("{name} {value}")).collect();
-        text += &format!("\n  {}\n\n", settings.join(", "));
+        let _ = write!(text, "\n  {}\n\n", settings.join(", "));
         let rows: Vec<[String; 5]> = self.figures.iter().map(Figure::row).collect();
         let titles = ["", "measured", "goal", "", "load average"].map(str::to_owned);
         let width = |column: usize| {
@@ -148,15 +149,17 @@ impl Report {
             cells.max().unwrap_or(0)
         };
         let widths = [0, 1, 2, 3, 4].map(width);
+        let [names, values, goals, verdicts, loads] = widths;
         for row in [&titles].into_iter().chain(&rows) {
             let [name, value, goal, verdict, load] = row;
-            let [a, b, c, d, e] = widths;
-            let line = format!("  {name:a$}  {value:>b$}  {goal:>c$}  {verdict:d$}  {load:>e$}");
+            let line = format!(
+                "  {name:names$}  {value:>values$}  {goal:>goals$}  {verdict:verdicts$}  {load:>loads$}"
+            );
             text += line.trim_end();
             text.push('\n');
         }
         for note in &self.notes {
-            text += &format!("  - {note}\n");
+            let _ = writeln!(text, "  - {note}");
         }
         say(format_args!("{text}"));
     }

@@ -20,7 +20,7 @@ pub(crate) const FRIEND: &str = "628110000003";
 const LOOK: Duration = Duration::from_millis(500);
 
 /// How long a session may take to connect after its scan.
-const CONNECT_DEADLINE: Duration = Duration::from_secs(60);
+const CONNECT_DEADLINE: Duration = Duration::from_mins(1);
 
 /// Phones, and what each is linked to.
 pub(crate) struct Phones {

@@ -100,7 +100,7 @@ impl Gateway {
         folder.clone_into(&mut self.data);
     }
 
-    /// Its DATA_DIR.
+    /// Its `DATA_DIR`.
     #[must_use]
     pub fn data(&self) -> &Path {
         &self.data

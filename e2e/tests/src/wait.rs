@@ -6,7 +6,7 @@ use std::{
 };
 
 /// How long anything may take that should take a moment: generous, for machines that are busy with other things.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Asks `probe` until it has an answer.
 ///

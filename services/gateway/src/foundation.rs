@@ -62,7 +62,7 @@ impl Foundation {
         let database = open(config, Arc::clone(&keys), Arc::clone(&clock)).await?;
         let passwords = Passwords::new(config.access.bcrypt_cost, PARALLEL_LOGINS);
         seed_admin(&database, &passwords, config).await?;
-        let base = config.webhooks.base_url.as_ref().map(|url| url.expose());
+        let base = config.webhooks.base_url.as_ref().map(config::SecretUrl::expose);
         database.set_base_endpoint(base).await.map_err(StartError::running)?;
         let egress = egress::Client::new(EgressOptions {
             allow: config.egress.allow.clone(),

@@ -131,14 +131,13 @@ impl Fleet {
     async fn ended(&mut self, ended: Result<(Fence, std::thread::Result<Ending>), tokio::task::JoinError>) {
         let Ok((fence, ending)) = ended else { return };
         self.held.remove(&fence.session);
-        match ending {
-            Ok(ending) => tracing::debug!(session.id = %fence.session, ?ending, "session task ended"),
-            Err(_) => {
-                tracing::error!(session.id = %fence.session, "a session's task failed; giving the session back");
-                if let Err(error) = self.parts.database.release_session(fence).await {
-                    tracing::warn!(session.id = %fence.session, %error, "the session could not be given back");
-                }
-            }
+        if let Ok(ending) = ending {
+            tracing::debug!(session.id = %fence.session, ?ending, "session task ended");
+            return;
+        }
+        tracing::error!(session.id = %fence.session, "a session's task failed; giving the session back");
+        if let Err(error) = self.parts.database.release_session(fence).await {
+            tracing::warn!(session.id = %fence.session, %error, "the session could not be given back");
         }
     }
 

@@ -57,7 +57,7 @@ impl RunnerLease {
                     break;
                 }
                 Ok(Err(error)) => {
-                    tracing::warn!(runner.id = %self.runner, %error, "the lease was not renewed")
+                    tracing::warn!(runner.id = %self.runner, %error, "the lease was not renewed");
                 }
                 Err(_) => tracing::warn!(runner.id = %self.runner, "the lease was not renewed in time"),
             }
@@ -116,7 +116,7 @@ mod tests {
     fn a_lease_that_is_not_renewed_ends_by_itself() {
         let lease = RunnerLease::begin(RunnerId::new(), Duration::ZERO);
         assert!(!lease.held());
-        lease.extend(Instant::now() + Duration::from_secs(60));
+        lease.extend(Instant::now() + Duration::from_mins(1));
         assert!(lease.held());
         lease.given_up.store(true, Ordering::Release);
         assert!(!lease.held(), "a lease that was given up does not come back");
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_session_is_lost_alone_or_with_its_runner() {
-        let runner = Arc::new(RunnerLease::begin(RunnerId::new(), Duration::from_secs(60)));
+        let runner = Arc::new(RunnerLease::begin(RunnerId::new(), Duration::from_mins(1)));
         let cut = CancellationToken::new();
         let (one, other) =
             (SessionLease::new(Arc::clone(&runner), &cut), SessionLease::new(Arc::clone(&runner), &cut));

@@ -54,7 +54,7 @@ pub(crate) async fn run(plan: &Plan) -> Result<Report> {
     say(format_args!("  watching {many} idle sessions for {} s", watched.as_secs()));
     let before = machine::processor_time(gateway.pid()?)?;
     tokio::time::sleep(watched).await;
-    let used = machine::processor_time(gateway.pid()?)? - before;
+    let used = machine::processor_time(gateway.pid()?)?.saturating_sub(before);
     let share = used.as_secs_f64() / watched.as_secs_f64() * 100.0;
     report.against(format!("processor time of {many} sessions"), share, "% of a core", Goal::AtMost(3.0));
     Ok(report)
@@ -72,7 +72,7 @@ async fn restart(gateway: &mut Gateway, whatsapp: &FakeWhatsApp, sessions: u64) 
     gateway.launch();
     gateway.ready().await?;
     fleet::connected(whatsapp, 0..sessions).await?;
-    gateway.sessions_connected(sessions, Duration::from_secs(60)).await
+    gateway.sessions_connected(sessions, Duration::from_mins(1)).await
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a number of kilobytes")]

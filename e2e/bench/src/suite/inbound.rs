@@ -1,9 +1,6 @@
 //! A message from a contact until the webhook for it has arrived.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use fake_whatsapp::{AccountHandle, FakeWhatsApp};
 
@@ -100,7 +97,7 @@ async fn speak(speakers: &Speakers, receiver: &Arc<Receiver>, rate: f64, duratio
         let (mut late, mut problem) = (histogram(), None);
         let mut turns = speakers.iter().cycle();
         every(rate, duration, |_, due| {
-            late.saturating_record(micros(Instant::now() - due));
+            late.saturating_record(micros(due.elapsed()));
             if let Some((phone, to)) = turns.next()
                 && let Err(error) = phone.say(to, &receiver.announce(due))
             {

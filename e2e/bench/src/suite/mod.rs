@@ -49,7 +49,7 @@ impl Meter {
 
     fn stop(&self) -> Result<Used> {
         let now = read(self.gateway)?;
-        Ok(Used { gateway: now.0 - self.before.0, ours: now.1 - self.before.1 })
+        Ok(Used { gateway: now.0.saturating_sub(self.before.0), ours: now.1.saturating_sub(self.before.1) })
     }
 }
 

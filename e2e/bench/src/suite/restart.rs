@@ -51,7 +51,7 @@ pub(crate) async fn run(plan: &Plan) -> Result<Report> {
                 used.ours.as_secs_f64()
             ));
             gateway.ready().await?;
-            gateway.sessions_connected(sessions, Duration::from_secs(60)).await?;
+            gateway.sessions_connected(sessions, Duration::from_mins(1)).await?;
         }
         if kind == "SIGTERM" {
             report.figure("SIGTERM until the end of the process, median", median(&mut stops), "s");

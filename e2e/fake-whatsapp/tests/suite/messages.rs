@@ -55,6 +55,8 @@ async fn what_was_sent_to_somebody_offline_arrives_once() {
     for number in 0..5 {
         anna.send_text(BUDI, &format!("nomor {number}")).await.expect("sent");
     }
+    let queued = |account: &fake_whatsapp::AccountHandle| (account.queued() == 5).then_some(());
+    account.wait("five queued", SOON, queued).await.expect("queued");
     budi.reconnect().await.expect("connected again");
     for number in 0..5 {
         let received = budi.next_message(SOON).await.expect("received");

@@ -50,7 +50,7 @@ async fn what_a_receiver_did_not_take_comes_again() {
         assert!(attempts.iter().all(|attempt| attempt.id == attempts[0].id), "{name}: one webhook, one id");
         if let [first, second] = &attempts[..] {
             let pause = second.at - first.at;
-            let took = if matches!(name, "slow" | "drip") { 1 } else { 0 };
+            let took = u64::from(matches!(name, "slow" | "drip"));
             let pause = pause.saturating_sub(Duration::from_secs(took));
             assert!(FIRST_PAUSE.contains(&pause), "{name}: the second attempt came after {pause:?}");
             println!("{name}: again after {pause:.1?}");

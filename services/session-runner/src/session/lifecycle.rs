@@ -192,9 +192,9 @@ mod tests {
     #[test]
     fn a_number_is_linked_and_connects() {
         let mut lifecycle = Lifecycle::new(false);
-        let qr = Happened::Qr { text: "2@x".into(), lifetime: Duration::from_secs(60) };
+        let qr = Happened::Qr { text: "2@x".into(), lifetime: Duration::from_mins(1) };
         let (step, course) = lifecycle.follow(qr, NOW);
-        assert_eq!(step.unwrap().qr.unwrap().expires_at, NOW + Duration::from_secs(60));
+        assert_eq!(step.unwrap().qr.unwrap().expires_at, NOW + Duration::from_mins(1));
         assert_eq!(course, Course::Stay);
         let paired = Happened::Paired { phone: "62811".into(), lid: None };
         assert_eq!(follow(&mut lifecycle, paired), (Some(SessionState::Connecting), Course::Stay));

@@ -69,7 +69,7 @@ enum Done {
     Read { from: From, messages: storage::Result<Vec<Message>> },
     Sent { message: Arc<Message>, outcome: Result<(), SendError> },
     Noted { id: MessageId, reply: Option<SessionReply> },
-    LookedUp { id: MessageId, message: storage::Result<Option<Message>> },
+    LookedUp { id: MessageId, message: storage::Result<Option<Box<Message>>> },
 }
 
 impl Sending {
@@ -226,15 +226,17 @@ impl Sending {
         let unknown: Vec<_> = self.waiting.keys().filter(|id| !self.outbox.knows(**id)).copied().collect();
         for id in unknown {
             let database = self.database.clone();
-            self.work.spawn(async move { Done::LookedUp { id, message: database.message(id).await } });
+            self.work.spawn(async move {
+                Done::LookedUp { id, message: database.message(id).await.map(|found| found.map(Box::new)) }
+            });
         }
     }
 
-    fn was_looked_up(&mut self, id: MessageId, message: storage::Result<Option<Message>>) {
+    fn was_looked_up(&mut self, id: MessageId, message: storage::Result<Option<Box<Message>>>) {
         if self.outbox.knows(id) {
             return;
         }
-        let reply = match message {
+        let reply = match message.map(|found| found.map(|found| *found)) {
             Ok(Some(Message { failure: Some(failure), .. })) => SessionReply::Failed { failure },
             Ok(Some(Message { state, sent_at: Some(sent_at), .. })) if state != MessageState::Queued => {
                 SessionReply::Sent { sent_at }
