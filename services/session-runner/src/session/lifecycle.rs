@@ -119,7 +119,12 @@ impl Lifecycle {
             }
             Happened::Connected => {
                 self.was_connected = true;
-                (Some(Step { connected: true, ..Step::stay(SessionState::Connected) }), Course::Stay)
+                // Also should the news of the link have been missed: what is on line is linked, and must never be
+                // opened as a fresh one again.
+                self.linked = true;
+                let step =
+                    Step { connected: true, linked: Some(true), ..Step::stay(SessionState::Connected) };
+                (Some(step), Course::Stay)
             }
             Happened::Disconnected { reason } | Happened::ConnectFailed { reason } => {
                 (Some(Step::because(self.on_the_way(), reason)), Course::Stay)
