@@ -92,7 +92,7 @@ settings! {
         BODY_LIMIT_BYTES body_limit: usize = Or("1048576", Number(1024..=104_857_600));
         /// Time for one request; must be longer than `SEND_WAIT_SECONDS`.
         REQUEST_TIMEOUT_SECONDS request_timeout: Duration = Or("30", Seconds(1000..=600_000));
-        /// Address and port of the Prometheus metrics.
+        /// Address and port of the Prometheus metrics. Not used by this version yet.
         METRICS_ADDR metrics: Option<SocketAddr> = Unset("no metrics", Socket);
     }
     /// Access: who may use the gateway.
@@ -124,10 +124,10 @@ settings! {
         DATABASE_MAX_CONNECTIONS database_max_connections: u32 = Or("20", Number(2..=1000));
         /// `full`: what was accepted survives a power cut. `normal`: faster, and the last moments may be lost in one.
         SQLITE_SYNCHRONOUS sqlite_synchronous: Synchronous = Or("full", Choice(&[("full", Synchronous::Full), ("normal", Synchronous::Normal)]));
-        /// Object store for media.
+        /// Object store for media. Not used by this version yet.
         MEDIA_URL media_url: Option<SecretUrl> = Unset("the folder `media` in `DATA_DIR`", Urls { schemes: &["file", "s3", "gs", "az", "azure", "abfs", "abfss"], several: false });
     }
-    /// NATS: how several processes talk.
+    /// NATS: how several processes talk. Not used by this version yet: everything runs in one process.
     nats: Nats {
         /// Servers: `nats://host:4222`, `nats://user:password@host`, `nats://token@host`, `tls://host`.
         NATS_URL url: Option<SecretUrl> = Unset("everything in one process", Urls { schemes: &["nats", "tls"], several: true });
@@ -168,7 +168,7 @@ settings! {
         MESSAGE_TTL_SECONDS ttl: Duration = Or("86400", Seconds(1000..=2_592_000_000));
         /// Messages that may wait for one session.
         SEND_QUEUE_LIMIT queue_limit: u64 = Or("10000", Number(1..=10_000_000));
-        /// Show "typing" before a message, as the Node gateway did: up to five seconds each.
+        /// Show "typing" before a message, as the Node gateway did: up to five seconds each. Not used by this version yet.
         TYPING_INDICATOR typing_indicator: bool = Or("off", Flag);
     }
     /// Webhooks: events on their way to users.
@@ -197,7 +197,7 @@ settings! {
         RUST_LOG filter: Option<String> = Unset("information, and warnings only from libraries", Text);
         /// Form of log lines.
         LOG_FORMAT format: Option<LogFormat> = Unset("text at a terminal, else json", Choice(&[("json", LogFormat::Json), ("text", LogFormat::Text)]));
-        /// Where traces are sent.
+        /// Where traces are sent. Not used by this version yet.
         OTEL_EXPORTER_OTLP_ENDPOINT otlp_endpoint: Option<SecretUrl> = Unset("no traces", Urls { schemes: &["http", "https"], several: false });
     }
 }
