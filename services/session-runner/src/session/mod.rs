@@ -142,7 +142,9 @@ impl Task {
                 Err(error) => {
                     tracing::error!(session.id = %self.fence.session, %error, "the session could not be opened");
                     let reason = Some(error.to_string());
-                    if self.record(Step { reason, ..Step::stay(self.session.state) }).await.is_err() {
+                    let told = self.record(Step { reason, ..Step::stay(self.session.state) }).await;
+                    // A reason that could not be stored is no reason to let go of a claim that still holds.
+                    if matches!(told, Err(storage::Error::LeaseLost)) {
                         return Ending::Lost;
                     }
                     Course::Reopen { after: OPEN_AGAIN }
