@@ -33,7 +33,8 @@ struct State {
 #[derive(Debug, Default)]
 struct Group {
     turn: usize,
-    members: Vec<(u64, mpsc::Sender<RawRequest>)>,
+    /// Requests are boxed: a channel makes room for many at once, and every session serves one.
+    members: Vec<(u64, mpsc::Sender<Box<RawRequest>>)>,
 }
 
 /// A server's place in its group.
@@ -80,7 +81,7 @@ impl Local {
     }
 
     /// The server whose turn it is.
-    fn pick(&self, subject: &Subject) -> Option<mpsc::Sender<RawRequest>> {
+    fn pick(&self, subject: &Subject) -> Option<mpsc::Sender<Box<RawRequest>>> {
         let mut state = self.state();
         let group = state.groups.get_mut(subject)?;
         group.turn = group.turn.wrapping_add(1);
@@ -95,7 +96,7 @@ impl Local {
         deadline: Duration,
     ) -> Result<Bytes, RequestError> {
         let (sender, receiver) = oneshot::channel();
-        let mut request = RawRequest { payload, reply: Reply::local(sender) };
+        let mut request = Box::new(RawRequest { payload, reply: Reply::local(sender) });
         let exchange = async {
             loop {
                 let server = self.pick(subject).ok_or(RequestError::NoResponders)?;

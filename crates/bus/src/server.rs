@@ -24,7 +24,7 @@ pub struct Server<C> {
 #[derive(Debug)]
 pub(crate) enum Source {
     Nats { subscriber: async_nats::Subscriber, client: async_nats::Client },
-    Local { receiver: mpsc::Receiver<RawRequest>, bus: Arc<Local>, member: Member },
+    Local { receiver: mpsc::Receiver<Box<RawRequest>>, bus: Arc<Local>, member: Member },
 }
 
 /// A command as it came in.
@@ -91,7 +91,7 @@ impl Source {
             Self::Nats { subscriber, client } => {
                 subscriber.next().await.map(|message| from_nats(client, message))
             }
-            Self::Local { receiver, .. } => receiver.recv().await,
+            Self::Local { receiver, .. } => receiver.recv().await.map(|request| *request),
         }
     }
 
@@ -101,7 +101,7 @@ impl Source {
             Self::Nats { subscriber, client } => {
                 subscriber.next().now_or_never()?.map(|message| from_nats(client, message))
             }
-            Self::Local { receiver, .. } => receiver.try_recv().ok(),
+            Self::Local { receiver, .. } => receiver.try_recv().ok().map(|request| *request),
         }
     }
 }

@@ -4,22 +4,26 @@ use std::{
     fs::{File, TryLockError},
     path::{Path, PathBuf},
     str::FromStr as _,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use domain::SharedClock;
 use secrets::KeyRing;
 use sqlx::{
-    ConnectOptions as _, Connection as _, PgPool, SqlitePool,
+    ConnectOptions as _, Connection as _, Executor as _, PgPool, SqlSafeStr as _, SqlitePool, Transaction,
     migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
 use crate::{
+    checkpoint,
     coalesce::Coalesce,
-    driver::{Reader, Tx},
+    driver::{PREPARED, Reader, Tx},
     error::Error,
     group_commit::GroupCommit,
 };
@@ -42,6 +46,20 @@ pub enum Synchronous {
     /// In the operating system's hands: survives a crash of the process; a power cut may lose the last commits.
     Normal,
 }
+
+impl Synchronous {
+    const fn pragma(self) -> &'static str {
+        match self {
+            Self::Full => "PRAGMA synchronous = FULL",
+            Self::Normal => "PRAGMA synchronous = NORMAL",
+        }
+    }
+}
+
+/// SQLite's page caches, as its pragma has it: KiB, negative. The operating system caches the file as well, so what
+/// a reader keeps for itself is memory spent twice.
+const WRITER_CACHE: &str = "-8192";
+const READER_CACHE: &str = "-1024";
 
 /// How to open a database.
 #[derive(Debug, Clone)]
@@ -105,6 +123,12 @@ pub(crate) enum Pools {
         /// The one connection that writes: writers queue here instead of failing with "busy".
         writer: SqlitePool,
         readers: SqlitePool,
+        /// The one connection that [folds the log in](checkpoint).
+        folder: SqlitePool,
+        log: checkpoint::Log,
+        synchronous: Synchronous,
+        /// The writer's last transaction was a [relaxed](Shared::begin_relaxed) one.
+        relaxed: AtomicBool,
         /// Held as long as the database is open.
         _lock: File,
     },
@@ -159,7 +183,8 @@ impl Database {
     pub async fn close(&self) {
         self.writes.stop().await;
         match &self.shared.pools {
-            Pools::Sqlite { writer, readers, .. } => {
+            Pools::Sqlite { writer, readers, folder, .. } => {
+                folder.close().await;
                 readers.close().await;
                 writer.close().await;
             }
@@ -184,13 +209,44 @@ impl Database {
 }
 
 impl Shared {
+    /// A transaction that is durable once it is committed.
     pub(crate) async fn begin(&self) -> Result<Tx, sqlx::Error> {
         Ok(match &self.pools {
-            Pools::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Pools::Sqlite { writer, relaxed, synchronous, .. } => {
+                let mut connection = writer.acquire().await?;
+                if relaxed.load(Ordering::Relaxed) {
+                    connection.execute(synchronous.pragma()).await?;
+                    relaxed.store(false, Ordering::Relaxed);
+                }
+                Tx::Sqlite(Transaction::begin(connection, Some(IMMEDIATE.into_sql_str())).await?)
+            }
             Pools::Postgres(pool) => Tx::Postgres(pool.begin().await?),
         })
     }
+
+    /// A transaction that other connections see once it is committed, and that a power cut may undo: nobody waits
+    /// for the disk. For what is worth nothing after a restart, such as a claim.
+    pub(crate) async fn begin_relaxed(&self) -> Result<Tx, sqlx::Error> {
+        Ok(match &self.pools {
+            Pools::Sqlite { writer, relaxed, .. } => {
+                // The connection is nobody else's from here on, and so is the flag.
+                let mut connection = writer.acquire().await?;
+                if !relaxed.swap(true, Ordering::Relaxed) {
+                    connection.execute(Synchronous::Normal.pragma()).await?;
+                }
+                Tx::Sqlite(Transaction::begin(connection, Some(IMMEDIATE.into_sql_str())).await?)
+            }
+            Pools::Postgres(pool) => {
+                let mut transaction = pool.begin().await?;
+                transaction.execute("SET LOCAL synchronous_commit = off").await?;
+                Tx::Postgres(transaction)
+            }
+        })
+    }
 }
+
+/// Takes SQLite's write lock at once: a transaction that begins by reading could find it taken later.
+const IMMEDIATE: &str = "BEGIN IMMEDIATE";
 
 /// The file of a SQLite URL: `sqlite:data/x.db`, `sqlite:///abs/x.db`.
 fn sqlite_path(url: &str) -> Option<&Path> {
@@ -221,11 +277,10 @@ async fn open_sqlite(path: &Path, options: &Options) -> Result<Pools, OpenError>
         })
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(5))
-        .statement_cache_capacity(512)
+        .statement_cache_capacity(PREPARED)
         .pragma("temp_store", "memory")
-        .pragma("cache_size", "-32768")
-        // 16 MiB of write-ahead log before it is folded in: fewer, larger pauses than the default of 4 MiB.
-        .pragma("wal_autocheckpoint", "4096");
+        .pragma("cache_size", WRITER_CACHE)
+        .pragma("wal_autocheckpoint", checkpoint::BY_ITSELF);
     let not_ours = |error: sqlx::Error| match &error {
         sqlx::Error::Database(database) if database.code().as_deref() == Some("14") => {
             OpenError::File { path: path.to_owned(), reason: database.to_string() }
@@ -250,14 +305,29 @@ async fn open_sqlite(path: &Path, options: &Options) -> Result<Pools, OpenError>
         OpenError::Migration(reason) => OpenError::NotOurs { path: path.to_owned(), reason },
         other => other,
     })?;
+    let folder = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .connect_with(connect.clone())
+        .await
+        .map_err(not_ours)?;
     let readers = SqlitePoolOptions::new()
         .max_connections(options.max_connections.max(1))
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
-        .connect_with(connect.read_only(true).create_if_missing(false))
+        .connect_with(connect.read_only(true).create_if_missing(false).pragma("cache_size", READER_CACHE))
         .await
         .map_err(not_ours)?;
-    Ok(Pools::Sqlite { writer, readers, _lock: lock })
+    Ok(Pools::Sqlite {
+        writer,
+        readers,
+        folder,
+        log: checkpoint::Log::default(),
+        synchronous: options.synchronous,
+        relaxed: AtomicBool::new(false),
+        _lock: lock,
+    })
 }
 
 /// Whether a file is one of ours, or empty. Looks before anything in it is changed.
@@ -277,7 +347,7 @@ async fn open_postgres(options: &Options) -> Result<Pools, OpenError> {
     let connect = PgConnectOptions::from_str(&options.url)
         .map_err(|error| OpenError::InvalidUrl(error.to_string()))?
         .application_name("wa-gateway")
-        .statement_cache_capacity(512);
+        .statement_cache_capacity(PREPARED);
     let refused = |error: sqlx::Error| match &error {
         // invalid_authorization, invalid_catalog: waiting does not mend these.
         sqlx::Error::Database(database)

@@ -58,7 +58,8 @@ impl Database {
         busy: &[EndpointId],
     ) -> Result<ClaimedDeliveries> {
         let now = self.now();
-        let mut tx = self.begin().await?;
+        // A claim that a power cut undoes is one that nobody holds any more.
+        let mut tx = self.shared.begin_relaxed().await?;
         if let Some(lock) = LOCK_CLAIMS.of(&tx) {
             with_conn!(&mut tx, conn => {
                 sqlx::query(lock).execute(conn).await?;

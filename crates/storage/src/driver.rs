@@ -71,15 +71,18 @@ macro_rules! with_conn {
 }
 pub(crate) use with_conn;
 
-/// Splits `items` into runs of 128, 64, … 2, 1, so that statements over many rows come in few shapes and each
-/// stays prepared.
+/// Splits `items` into runs for statements over many rows: up to 16 rows as they are, more in multiples of 16 and at
+/// most 128. So a usual batch is one statement, and there are few enough shapes of each for all to stay prepared
+/// ([`PREPARED`]).
 pub(crate) fn runs<T>(mut items: &[T]) -> impl Iterator<Item = &[T]> {
-    const LONGEST: usize = 128;
+    const STEP: usize = 16;
+    const LONGEST: usize = 8 * STEP;
     std::iter::from_fn(move || {
         let length = match items.len() {
             0 => return None,
             length if length >= LONGEST => LONGEST,
-            length => 1 << length.ilog2(),
+            length if length > STEP => length - length % STEP,
+            length => length,
         };
         let (run, rest) = items.split_at(length);
         items = rest;
@@ -87,13 +90,17 @@ pub(crate) fn runs<T>(mut items: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
+/// Statements that a connection keeps prepared: each shape ([`runs`]) of each statement over many rows.
+pub(crate) const PREPARED: usize = 512;
+
 #[cfg(test)]
 mod tests {
     #[test]
     fn many_rows_come_in_few_shapes() {
         let lengths = |n| super::runs(&vec![(); n]).map(<[()]>::len).collect::<Vec<_>>();
         assert_eq!(lengths(0), Vec::<usize>::new());
-        assert_eq!(lengths(13), [8, 4, 1]);
-        assert_eq!(lengths(300), [128, 128, 32, 8, 4]);
+        assert_eq!(lengths(13), [13]);
+        assert_eq!(lengths(47), [32, 15]);
+        assert_eq!(lengths(300), [128, 128, 32, 12]);
     }
 }

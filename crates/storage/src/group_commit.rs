@@ -15,8 +15,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Result,
-    database::Shared,
+    Result, checkpoint,
+    database::{Pools, Shared},
     deliveries::Settle,
     driver::Tx,
     error::Error,
@@ -156,10 +156,11 @@ pub(crate) struct GroupCommit {
 }
 
 impl GroupCommit {
-    /// Starts the committing task.
+    /// Starts the committing task, and the one that keeps SQLite's log short.
     pub(crate) fn start(shared: Arc<Shared>) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let writer = Self { queue, stop: CancellationToken::new(), tasks: TaskTracker::new() };
+        writer.tasks.spawn(checkpoint::run(Arc::clone(&shared), writer.stop.clone()));
         writer.tasks.spawn(run(shared, jobs, writer.stop.clone()));
         writer.tasks.close();
         writer
@@ -194,6 +195,10 @@ async fn run(shared: Arc<Shared>, mut jobs: mpsc::Receiver<Job>, stop: Cancellat
         for job in gathered.drain(..) {
             batch.push(job);
         }
+        let writes = batch.len();
         batch.commit(&shared).await;
+        if let Pools::Sqlite { log, .. } = &shared.pools {
+            log.grew(writes);
+        }
     }
 }

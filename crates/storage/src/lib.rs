@@ -13,6 +13,7 @@
 //! # Errors
 //! Every method returns [`Error`]; what is not found is `None`.
 
+mod checkpoint;
 mod coalesce;
 mod database;
 mod deliveries;

@@ -188,7 +188,7 @@ impl Client {
     pub async fn logout(&self) {
         self.shared.leaving.cancel();
         if self.shared.link.lease.held() {
-            let logout = self.shared.library.logout();
+            let logout = Box::pin(self.shared.library.logout());
             if timeout(DISCONNECT_TIMEOUT, logout).await.is_err() {
                 tracing::warn!("WhatsApp did not answer the logout in time");
             }
@@ -209,7 +209,9 @@ impl Client {
     pub async fn disconnect(&self) {
         self.shared.leaving.cancel();
         let keeper = std::mem::replace(&mut *self.shared.keeper.lock(), Keeper::Gone);
-        if timeout(DISCONNECT_TIMEOUT, self.shared.library.disconnect()).await.is_err() {
+        // Boxed: a session's task carries the room for its leaving from the beginning.
+        let disconnect = Box::pin(self.shared.library.disconnect());
+        if timeout(DISCONNECT_TIMEOUT, disconnect).await.is_err() {
             tracing::warn!("closing the connection took too long; it was cut");
         }
         if let Keeper::Running(keeper) = keeper {

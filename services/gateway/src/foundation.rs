@@ -3,7 +3,7 @@
 use std::{num::NonZeroU32, pin::Pin, sync::Arc, time::Duration};
 
 use bus::Bus;
-use config::{Config, DatabaseTarget, Synchronous};
+use config::{Access, Config, DatabaseTarget, Synchronous};
 use domain::{SharedClock, SystemClock};
 use egress::EgressOptions;
 use secrecy::SecretString;
@@ -55,13 +55,12 @@ pub async fn open_database(config: &Config) -> Result<Database, StartError> {
 }
 
 impl Foundation {
-    /// Opens and connects everything, and makes sure that there is an admin.
+    /// Opens and connects everything.
     pub(crate) async fn lay(config: &Config) -> Result<Self, StartError> {
         let clock: SharedClock = Arc::new(SystemClock);
         let keys = keys(config)?;
         let database = open(config, Arc::clone(&keys), Arc::clone(&clock)).await?;
         let passwords = Passwords::new(config.access.bcrypt_cost, PARALLEL_LOGINS);
-        seed_admin(&database, &passwords, config).await?;
         let base = config.webhooks.base_url.as_ref().map(config::SecretUrl::expose);
         database.set_base_endpoint(base).await.map_err(StartError::running)?;
         let egress = egress::Client::new(EgressOptions {
@@ -118,7 +117,11 @@ impl Foundation {
             },
             shutdown: stop,
         });
+        let (database, passwords, access) =
+            (self.database.clone(), self.passwords.clone(), self.config.access.clone());
         Role::new("api", async move {
+            // Hashing takes a while, and only logins need it: sessions connect in the meantime.
+            seed_admin(&database, &passwords, &access).await.map_err(|error| error.to_string())?;
             api.run(listener).await;
             Ok(())
         })
@@ -221,10 +224,10 @@ async fn open(config: &Config, keys: Arc<KeyRing>, clock: SharedClock) -> Result
 }
 
 /// Makes the admin, and changes name and password to those of the settings.
-async fn seed_admin(database: &Database, passwords: &Passwords, config: &Config) -> Result<(), StartError> {
-    let name = &config.access.admin_user;
+async fn seed_admin(database: &Database, passwords: &Passwords, access: &Access) -> Result<(), StartError> {
+    let name = &access.admin_user;
     let default = || SecretString::from(DEFAULT_PASSWORD);
-    let password = config.access.admin_password.clone().unwrap_or_else(default);
+    let password = access.admin_password.clone().unwrap_or_else(default);
     let stored = database.user_by_name(name).await.map_err(StartError::running)?;
     if let Some(stored) = stored.filter(|stored| stored.user.is_admin)
         && passwords.verify(&password, &stored.password_hash).await.is_ok_and(|same| same)

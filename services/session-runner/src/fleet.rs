@@ -125,7 +125,7 @@ impl Fleet {
         self.held.insert(fence.session, Held { give: give.clone(), nudge: nudge.clone() });
         let ends = session::Ends { give, cut: self.cut.clone(), leaving: Arc::clone(&self.leaving) };
         let task = session::run(self.parts.clone(), claimed, Arc::clone(&self.lease), nudge, ends);
-        self.tasks.spawn(async move { (fence, AssertUnwindSafe(task).catch_unwind().await) });
+        self.tasks.spawn(AssertUnwindSafe(task).catch_unwind().map(move |ended| (fence, ended)));
     }
 
     async fn ended(&mut self, ended: Result<(Fence, std::thread::Result<Ending>), tokio::task::JoinError>) {
