@@ -92,6 +92,8 @@ settings! {
         BODY_LIMIT_BYTES body_limit: usize = Or("1048576", Number(1024..=104_857_600));
         /// Time for one request; must be longer than `SEND_WAIT_SECONDS`.
         REQUEST_TIMEOUT_SECONDS request_timeout: Duration = Or("30", Seconds(1000..=600_000));
+        /// Proxies in front of the gateway, such as an ingress: the addresses that they add to `X-Forwarded-For` count as the client's when failed logins are limited.
+        TRUSTED_PROXIES trusted_proxies: Vec<IpNet> = Or("", Networks);
         /// Address and port of the Prometheus metrics. Not used by this version yet.
         METRICS_ADDR metrics: Option<SocketAddr> = Unset("no metrics", Socket);
     }

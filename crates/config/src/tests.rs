@@ -57,6 +57,7 @@ fn values_take_many_forms() {
         ("TYPING_INDICATOR", "on"),
         ("RUNNER_RENEW_SECONDS", "0.25"),
         ("EGRESS_ALLOW", "10.1.0.0/16, fd00::/8,192.168.1.7"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8"),
         ("SQLITE_SYNCHRONOUS", "normal"),
         ("METRICS_ADDR", "127.0.0.1:9464"),
         ("NATS_URL", "nats://one:4222, tls://two"),
@@ -68,6 +69,7 @@ fn values_take_many_forms() {
     assert!(config.http.host.unwrap().is_loopback() && config.send.typing_indicator);
     assert_eq!(config.runner.renew, Duration::from_millis(250));
     assert_eq!(config.egress.allow.len(), 3);
+    assert_eq!(config.http.trusted_proxies, ["10.0.0.0/8".parse().unwrap()]);
     assert_eq!(config.webhooks.key.as_ref().unwrap().expose_secret(), "spaced");
     assert_eq!(config.log_format(false), LogFormat::Text);
     assert!(

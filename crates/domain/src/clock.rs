@@ -10,7 +10,9 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
+use time::{
+    OffsetDateTime, PrimitiveDateTime, format_description::BorrowedFormatItem, macros::format_description,
+};
 
 /// Milliseconds since 1970-01-01T00:00:00Z. An integer compares and sorts the same in Rust, in SQLite
 /// and in PostgreSQL; text forms do not.
@@ -49,6 +51,24 @@ impl Timestamp {
         self.to_datetime()
             .and_then(|at| at.format(&time::format_description::well_known::Rfc3339).ok())
             .unwrap_or_default()
+    }
+}
+
+/// The form of [`Timestamp::to_sql`].
+const SQL: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+
+impl Timestamp {
+    /// As SQLite's `CURRENT_TIMESTAMP` writes it, `2026-11-22 19:36:11`; empty far outside the calendar.
+    #[must_use]
+    pub fn to_sql(self) -> String {
+        self.to_datetime().and_then(|at| at.format(SQL).ok()).unwrap_or_default()
+    }
+
+    /// Reads what [`to_sql`](Self::to_sql) writes.
+    #[must_use]
+    pub fn from_sql(text: &str) -> Option<Self> {
+        let at = PrimitiveDateTime::parse(text, SQL).ok()?.assume_utc();
+        Some(Self::from_seconds(at.unix_timestamp()))
     }
 }
 
@@ -126,5 +146,15 @@ mod tests {
     fn the_calendar_form_is_rfc_3339() {
         assert_eq!(Timestamp(1_795_376_171_500).to_rfc3339(), "2026-11-22T19:36:11.5Z");
         assert_eq!(Timestamp(i64::MAX).to_rfc3339(), "");
+    }
+
+    #[test]
+    fn sqlite_s_form_is_read_back() {
+        assert_eq!(Timestamp(1_795_376_171_500).to_sql(), "2026-11-22 19:36:11");
+        assert_eq!(Timestamp::from_sql("2026-11-22 19:36:11"), Some(Timestamp(1_795_376_171_000)));
+        for text in ["", "2026-11-22", "2026-13-22 19:36:11", "yesterday"] {
+            assert_eq!(Timestamp::from_sql(text), None, "{text}");
+        }
+        assert_eq!(Timestamp(i64::MAX).to_sql(), "");
     }
 }

@@ -179,8 +179,7 @@ pub fn full_name(username: &str, is_admin: bool, given: &str) -> Result<String, 
     if given.is_empty() {
         return Err(InvalidName::Empty);
     }
-    let forbidden = |c: char| c.is_control() || c == '/' || c == '\\' || is_invisible(c);
-    if given.chars().any(forbidden) || given.trim().is_empty() || matches!(given, "." | "..") {
+    if given.contains(is_hostile) || given.trim().is_empty() || matches!(given, "." | "..") {
         return Err(InvalidName::Forbidden);
     }
     let own = given == username
@@ -190,6 +189,11 @@ pub fn full_name(username: &str, is_admin: bool, given: &str) -> Result<String, 
         return Err(InvalidName::TooLong);
     }
     Ok(name)
+}
+
+/// Characters that mean something to a path or a terminal, or that are not seen.
+pub(crate) fn is_hostile(c: char) -> bool {
+    c.is_control() || c == '/' || c == '\\' || is_invisible(c)
 }
 
 /// Characters that are not seen or that turn the text round: two names would look the same.

@@ -36,6 +36,14 @@ impl UrlLayout {
     }
 }
 
+/// Whether a text is the address of a web server: `http` or `https`, with a host, and without the white space that
+/// parsers silently drop.
+#[must_use]
+pub fn is_web_address(text: &str) -> bool {
+    !text.contains(|c: char| c.is_whitespace() || c.is_control())
+        && Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+}
+
 text_enum! {
     /// How far a delivery has come.
     DeliveryState {

@@ -9,7 +9,7 @@ mod token;
 
 pub use keyfile::KeyFileError;
 pub use keyring::{InvalidKeys, KeyRing, OpenError};
-pub use password::{MAX_PASSWORD_BYTES, PasswordError, Passwords};
+pub use password::{MAX_PASSWORD_BYTES, PasswordError, Passwords, is_bcrypt};
 pub use token::{KeyedHash, TOKEN_PREFIX, Token, TokenHash, hash_token, same};
 
 use rand::Rng as _;

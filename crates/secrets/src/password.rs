@@ -8,6 +8,9 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 /// The longest password, in bytes: bcrypt ignores what comes after.
 pub const MAX_PASSWORD_BYTES: usize = 72;
 
+/// The length of a bcrypt hash.
+const BCRYPT_CHARS: usize = 60;
+
 /// Hashes and verifies passwords. Cheap to clone; the clones share the bound.
 #[derive(Clone)]
 pub struct Passwords {
@@ -78,6 +81,14 @@ impl Passwords {
     }
 }
 
+/// Whether [`Passwords::verify`] can do something with this hash.
+#[must_use]
+pub fn is_bcrypt(hash: &str) -> bool {
+    hash.parse::<bcrypt::HashParts>().is_ok()
+        && ["$2a$", "$2b$", "$2x$", "$2y$"].iter().any(|version| hash.starts_with(version))
+        && hash.len() == BCRYPT_CHARS
+}
+
 fn checked(password: &SecretString) -> Result<SecretString, PasswordError> {
     let fits = password.expose_secret().len() <= MAX_PASSWORD_BYTES;
     fits.then(|| password.clone()).ok_or(PasswordError::TooLong)
@@ -132,6 +143,15 @@ mod tests {
         for hash in ["", "plain", "$1$salt$hash", "$2b$99$......................"] {
             assert_eq!(passwords.verify(&"x".into(), hash).await, Err(PasswordError::InvalidHash), "{hash}");
         }
+    }
+
+    #[test]
+    fn other_hashes_are_told_apart() {
+        assert!(is_bcrypt("$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"));
+        for text in ["", "plain", "$2b$10$short", "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA"] {
+            assert!(!is_bcrypt(text), "{text}");
+        }
+        assert!(!is_bcrypt(&format!("$2b$10${}", "é".repeat(53))));
     }
 
     #[tokio::test]

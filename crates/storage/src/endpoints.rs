@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use domain::{EndpointId, UserId, event::EventKind, webhook::UrlLayout};
+use domain::{EndpointId, Timestamp, UserId, event::EventKind, webhook::UrlLayout};
 use sqlx::QueryBuilder;
 use uuid::Uuid;
 
@@ -43,53 +43,62 @@ impl Database {
 
     /// Sets the address that webhooks of users without a callback go to; `None` takes it away.
     pub async fn set_base_endpoint(&self, url: Option<&str>) -> Result<()> {
-        self.set_contract_endpoint(None, UrlLayout::Base, url).await
+        let mut tx = self.begin().await?;
+        set_contract_endpoint(&mut tx, None, UrlLayout::Base, url, self.now()).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Sets a user's callback; `None` takes it away.
     pub async fn set_callback(&self, user: UserId, url: Option<&str>) -> Result<()> {
-        self.set_contract_endpoint(Some(user), UrlLayout::Callback, url).await
-    }
-
-    async fn set_contract_endpoint(
-        &self,
-        user: Option<UserId>,
-        layout: UrlLayout,
-        url: Option<&str>,
-    ) -> Result<()> {
         let mut tx = self.begin().await?;
-        // An endpoint that had deliveries is kept, so that its history is; taken away means disabled.
-        with_conn!(&mut tx, conn => {
+        set_callback(&mut tx, user, url, self.now()).await?;
+        Ok(tx.commit().await?)
+    }
+}
+
+/// [`Database::set_callback`] as a part of something larger.
+pub(crate) async fn set_callback(tx: &mut Tx, user: UserId, url: Option<&str>, now: Timestamp) -> Result<()> {
+    set_contract_endpoint(tx, Some(user), UrlLayout::Callback, url, now).await
+}
+
+async fn set_contract_endpoint(
+    tx: &mut Tx,
+    user: Option<UserId>,
+    layout: UrlLayout,
+    url: Option<&str>,
+    now: Timestamp,
+) -> Result<()> {
+    // An endpoint that had deliveries is kept, so that its history is; taken away means disabled.
+    with_conn!(tx, conn => {
+        sqlx::query(
+            "UPDATE endpoints SET url = COALESCE($3, url), enabled = ($3 IS NOT NULL), disabled_reason = NULL
+             WHERE layout = $1 AND COALESCE(user_id, 0) = COALESCE($2, 0)
+               AND (url <> $3 OR enabled <> ($3 IS NOT NULL) OR $3 IS NULL)",
+        )
+        .bind(layout.as_str())
+        .bind(user.map(|user| user.0))
+        .bind(url)
+        .execute(conn)
+        .await?;
+    });
+    if let Some(url) = url {
+        with_conn!(tx, conn => {
             sqlx::query(
-                "UPDATE endpoints SET url = COALESCE($3, url), enabled = ($3 IS NOT NULL), disabled_reason = NULL
-                 WHERE layout = $1 AND COALESCE(user_id, 0) = COALESCE($2, 0)
-                   AND (url <> $3 OR enabled <> ($3 IS NOT NULL) OR $3 IS NULL)",
+                "INSERT INTO endpoints (id, user_id, layout, url, kinds, enabled, created_at)
+                 VALUES ($1, $2, $3, $4, $5, TRUE, $6)
+                 ON CONFLICT DO NOTHING",
             )
-            .bind(layout.as_str())
+            .bind(EndpointId::new().uuid())
             .bind(user.map(|user| user.0))
+            .bind(layout.as_str())
             .bind(url)
+            .bind(CONTRACT_KINDS)
+            .bind(now.0)
             .execute(conn)
             .await?;
         });
-        if let Some(url) = url {
-            with_conn!(&mut tx, conn => {
-                sqlx::query(
-                    "INSERT INTO endpoints (id, user_id, layout, url, kinds, enabled, created_at)
-                     VALUES ($1, $2, $3, $4, $5, TRUE, $6)
-                     ON CONFLICT DO NOTHING",
-                )
-                .bind(EndpointId::new().uuid())
-                .bind(user.map(|user| user.0))
-                .bind(layout.as_str())
-                .bind(url)
-                .bind(CONTRACT_KINDS)
-                .bind(self.now().0)
-                .execute(conn)
-                .await?;
-            });
-        }
-        Ok(tx.commit().await?)
     }
+    Ok(())
 }
 
 #[derive(sqlx::FromRow)]

@@ -13,6 +13,7 @@
 //! # Errors
 //! Every method returns [`Error`]; what is not found is `None`.
 
+mod accounts;
 mod checkpoint;
 mod coalesce;
 mod database;
@@ -25,20 +26,24 @@ mod error;
 mod events;
 mod fence;
 mod group_commit;
+mod node_gateway;
 mod outbound;
 mod rows;
 mod runners;
 mod session_state;
 mod sessions;
 mod transitions;
+mod user_removal;
 mod users;
 
+pub use accounts::{Edited, SessionConfig};
 pub use database::{Database, OpenError, Options, Synchronous};
 pub use deliveries::{DeliveryCounts, Settlement};
 pub use delivery_claims::ClaimedDeliveries;
 pub use endpoints::endpoint_secret_place;
 pub use error::Error;
 pub use events::Committed;
+pub use node_gateway::{NodeGatewayError, NodeUser, NodeWebhookAuth, read_node_gateway};
 pub use outbound::{Accepted, Progress};
 pub use runners::{Runner, RunnerRegistration};
 pub use session_state::{Change, SessionStore, StateRow};

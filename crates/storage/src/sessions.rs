@@ -17,6 +17,8 @@ use crate::{
     error::Error,
     rows::word,
     transitions,
+    user_removal::fail_queued,
+    users,
 };
 
 /// A session that a runner has just taken.
@@ -33,6 +35,8 @@ pub enum Started {
     Session(Box<Session>),
     /// The name belongs to another user.
     Taken,
+    /// The user is gone, or being removed.
+    NoUser,
 }
 
 /// The columns of [`Row`].
@@ -159,6 +163,9 @@ impl Database {
     pub async fn start_session(&self, user: UserId, name: &str) -> Result<Started> {
         let now = self.now();
         let mut tx = self.begin().await?;
+        if !users::is_there(&mut tx, user).await? {
+            return Ok(Started::NoUser);
+        }
         with_conn!(&mut tx, conn => {
             sqlx::query(
                 "INSERT INTO sessions (id, user_id, name, wanted, state, since, disconnected_since, created_at)
@@ -281,18 +288,4 @@ impl Database {
         tx.commit().await?;
         Ok(true)
     }
-}
-
-async fn fail_queued(tx: &mut Tx, session: SessionId) -> Result<()> {
-    with_conn!(tx, conn => {
-        sqlx::query(
-            "UPDATE outbound SET state = 'failed', failure_code = 'session_gone',
-               failure_reason = 'the session was removed before the message was sent'
-             WHERE session_id = $1 AND state = 'queued'",
-        )
-        .bind(session.uuid())
-        .execute(conn)
-        .await?;
-    });
-    Ok(())
 }

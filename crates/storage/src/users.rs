@@ -2,7 +2,11 @@
 
 use domain::{Timestamp, UserId, user::User};
 
-use crate::{Result, database::Database, driver::with_conn};
+use crate::{
+    Result,
+    database::Database,
+    driver::{Connection as _, Driver, Tx, with_conn},
+};
 
 /// A user with what is needed to check a password.
 #[derive(Clone)]
@@ -55,7 +59,7 @@ impl Database {
         let row: Option<Row> = with_conn!(&mut reader, conn => {
             sqlx::query_as(
                 "SELECT id, username, password_hash, password_version, is_admin, created_at
-                 FROM users WHERE username = $1",
+                 FROM users WHERE username = $1 AND deleted_at IS NULL",
             )
             .bind(username)
             .fetch_optional(conn)
@@ -68,7 +72,7 @@ impl Database {
     pub async fn password_version(&self, user: UserId) -> Result<Option<i64>> {
         let mut reader = self.reader().await?;
         Ok(with_conn!(&mut reader, conn => {
-            sqlx::query_scalar("SELECT password_version FROM users WHERE id = $1")
+            sqlx::query_scalar("SELECT password_version FROM users WHERE id = $1 AND deleted_at IS NULL")
                 .bind(user.0)
                 .fetch_optional(conn)
                 .await?
@@ -95,12 +99,7 @@ impl Database {
             .execute(conn)
             .await?;
         });
-        // PostgreSQL's sequence does not notice an id that was given by hand.
-        if let crate::driver::Driver::Postgres(conn) = crate::driver::Connection::driver(&mut tx) {
-            sqlx::query("SELECT setval(pg_get_serial_sequence('users', 'id'), (SELECT MAX(id) FROM users))")
-                .execute(conn)
-                .await?;
-        }
+        continue_numbering(&mut tx).await?;
         Ok(tx.commit().await?)
     }
 
@@ -122,4 +121,28 @@ impl Database {
         tx.commit().await?;
         Ok(row.map(|row| StoredUser::from(row).user))
     }
+}
+
+/// Whether there is such a user, and not about to be removed.
+pub(crate) async fn is_there(tx: &mut Tx, user: UserId) -> Result<bool> {
+    Ok(with_conn!(tx, conn => {
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM users WHERE id = $1 AND deleted_at IS NULL)")
+            .bind(user.0)
+            .fetch_one(conn)
+            .await?
+    }))
+}
+
+/// PostgreSQL's sequence does not notice an id that was given by hand. It never goes back: the number of a user who is
+/// gone is nobody else's.
+pub(crate) async fn continue_numbering(tx: &mut Tx) -> Result<()> {
+    if let Driver::Postgres(conn) = tx.driver() {
+        sqlx::query(
+            "SELECT setval('users_id_seq',
+               GREATEST((SELECT MAX(id) FROM users), (SELECT last_value FROM users_id_seq)))",
+        )
+        .execute(conn)
+        .await?;
+    }
+    Ok(())
 }

@@ -1,10 +1,12 @@
 //! Every test here runs on SQLite and on PostgreSQL, but for those about one file.
 #![cfg(test)]
 
+mod accounts;
 mod deliveries;
 mod fences;
 mod group_commit;
 mod inbound;
+mod node_gateway;
 mod opening;
 mod outbound;
 mod schema;
@@ -12,4 +14,5 @@ mod session_state;
 mod sessions;
 mod stand;
 mod transitions;
+mod user_removal;
 mod users;

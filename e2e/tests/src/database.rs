@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use sqlx::{
-    ConnectOptions as _, Connection as _, PgConnection, SqliteConnection, sqlite::SqliteConnectOptions,
+    AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, SqliteConnection,
+    sqlite::SqliteConnectOptions,
 };
 
 use crate::{Gateway, PATIENCE, Storage, World, eventually};
@@ -82,11 +83,17 @@ pub async fn stored_keys(gateway: &Gateway) -> i64 {
 }
 
 /// Makes a sound SQLite database that belongs to some other program.
-#[expect(clippy::expect_used, reason = "the test cannot go on without it")]
 pub async fn foreign_database(file: &Path) {
+    database_of(file, &["CREATE TABLE recipes (name TEXT)", "INSERT INTO recipes VALUES ('rendang')"]).await;
+}
+
+/// Makes a SQLite database that another program could have left.
+#[expect(clippy::expect_used, reason = "the test cannot go on without it")]
+pub async fn database_of(file: &Path, statements: &[&str]) {
     let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);
     let mut connection = options.connect().await.expect("a SQLite database");
-    for statement in ["CREATE TABLE recipes (name TEXT)", "INSERT INTO recipes VALUES ('rendang')"] {
+    for statement in statements {
+        let statement = AssertSqlSafe((*statement).to_owned());
         sqlx::query(statement).execute(&mut connection).await.expect("somebody else's table");
     }
     connection.close().await.expect("the file is closed");

@@ -134,7 +134,20 @@ impl Gateway {
         Exit { code, said: process.log() }
     }
 
+    /// Runs the program with a subcommand on the same data, and waits for its end.
+    pub async fn run(&self, arguments: &[&str]) -> Exit {
+        let mut command = self.command();
+        command.args(arguments);
+        let mut process = Process::start("wa-gateway", &command);
+        let code = process.wait(PATIENCE).await;
+        Exit { code, said: process.log() }
+    }
+
     fn launch(&self) -> Process {
+        Process::start("wa-gateway", &self.command())
+    }
+
+    fn command(&self) -> Command {
         let mut command = Command::new(binary());
         for (name, _) in env::vars_os() {
             if !INHERITED.iter().any(|inherited| name == *inherited) {
@@ -143,7 +156,13 @@ impl Gateway {
         }
         // Its own folder, so that no `.env` of the developer's is found.
         command.envs(&self.settings).env("DATA_DIR", &self.data).current_dir(self.folder.path());
-        Process::start("wa-gateway", &command)
+        command
+    }
+
+    /// A file in its folder, beside its data.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
     }
 
     /// `kill -9`.

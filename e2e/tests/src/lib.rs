@@ -27,7 +27,7 @@ mod wait;
 mod world;
 
 pub use contact::Contact;
-pub use database::{Locked, foreign_database, stored_keys};
+pub use database::{Locked, database_of, foreign_database, stored_keys};
 pub use fake_whatsapp::{Delivery, Failure, FakeWhatsApp, Kick};
 pub use gateway::{Exit, Gateway};
 pub use ledger::{Arrival, Ledger, Tally, distinct};

@@ -64,3 +64,59 @@ pub(crate) async fn own(
         Named::Unknown => Err(AccessError::Unknown),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::session::SessionState;
+    use serde_json::json;
+
+    use crate::testing::Rig;
+
+    /// One user's sessions, asked for in every way by another.
+    #[tokio::test]
+    async fn two_users_have_nothing_of_each_other() {
+        let rig = Rig::new().await;
+        let (anna, bob) = (rig.user("anna").await, rig.user("bob").await);
+        let runner = rig.runner().offers("2@hers").start().await;
+        for name in ["anna", "shop"] {
+            rig.post("/session/start", &json!({"session": name})).by(&anna).send().await;
+        }
+        let order = json!({"session": "shop", "to": "62811", "text": "hi"});
+        let sent = rig.post("/message/send-text", &order).by(&anna).send().await.json();
+        let message = format!("/message/{}", sent["data"]["id"].as_str().unwrap());
+
+        rig.get("/session").by(&bob).send().await.is(200, r#"{"data":[]}"#);
+        let status = rig.get("/status").by(&bob).send().await.json();
+        assert_eq!((&status["sessions_expected"], &status["sessions"]), (&json!(0), &json!([])));
+        rig.get(&message).by(&bob).send().await.fails(404, "message_not_found", "Message not found");
+        for name in ["anna", "anna_shop", "anna_nothing"] {
+            for url in [format!("/status/{name}"), format!("/session/{name}/qr")] {
+                let answer = rig.get(&url).by(&bob).send().await;
+                answer.fails(404, "session_not_found", "Session does not exist");
+            }
+            let foreign = "You can only use your own sessions";
+            let order = json!({"session": name, "to": "62811", "text": "hi"});
+            let answer = rig.post("/message/send-text", &order).by(&bob).send().await;
+            answer.fails(403, "not_your_session", foreign);
+            let url = format!("/message/send-text?session={name}&to=62811&text=hi");
+            rig.get(&url).by(&bob).send().await.fails(403, "not_your_session", foreign);
+            let answer = rig.post("/session/logout", &json!({"session": name})).by(&bob).send().await;
+            answer.fails(403, "not_your_session", "You can only delete your own sessions");
+        }
+        // The same word is another session for each, and the other's prefix is a part of a name like any other.
+        for (given, full) in [("shop", "bob_shop"), ("anna_shop", "bob_anna_shop"), ("anna", "bob_anna")] {
+            let answer = rig.post("/session/start", &json!({"session": given})).by(&bob).send().await;
+            assert_eq!(answer.json(), json!({"qr": "2@hers", "session": full}));
+        }
+        runner.moves("bob_shop", SessionState::Connected).await;
+        let order = json!({"session": "shop", "to": "62811", "text": "his"});
+        let sent = rig.post("/message/send-text", &order).by(&bob).send().await.json();
+        let message = format!("/message/{}", sent["data"]["id"].as_str().unwrap());
+        assert_eq!(rig.get(&message).by(&bob).send().await.json()["data"]["session"], "bob_shop");
+        rig.get(&message).by(&anna).send().await.fails(404, "message_not_found", "Message not found");
+        let hers = r#"{"data":["anna","anna_shop"]}"#;
+        rig.get("/session").by(&anna).send().await.is(200, hers);
+        rig.get("/session/logout?session=shop").by(&bob).send().await.is(200, r#"{"data":"success"}"#);
+        rig.get("/session").by(&anna).send().await.is(200, hers);
+    }
+}

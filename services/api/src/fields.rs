@@ -9,6 +9,7 @@ use axum::{
     http::{HeaderMap, StatusCode, Uri, header, request::Parts},
 };
 use bytes::BytesMut;
+use domain::webhook::is_web_address;
 use futures::StreamExt as _;
 use serde_json::{Map, Value};
 use tokio::time::timeout;
@@ -17,6 +18,9 @@ use crate::{
     error::{Problem, answers_as_problem},
     state::ApiState,
 };
+
+/// The longest address, in characters.
+const MAX_URL_CHARS: usize = 2048;
 
 /// Where fields came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +45,10 @@ pub(crate) enum Invalid {
     Missing { field: &'static str, place: Place },
     #[error("Expected {expected}, received {received} field '{field}' on {place}")]
     WrongType { expected: &'static str, received: &'static str, field: &'static str, place: Place },
+    #[error("String must contain at least {least} character(s) field '{field}' on {place}")]
+    TooShort { least: usize, field: &'static str, place: Place },
+    #[error("Invalid url field '{field}' on {place}")]
+    NotUrl { field: &'static str, place: Place },
     #[error("String must contain at most {most} character(s) field '{field}' on {place}")]
     TooLong { most: usize, field: &'static str, place: Place },
     #[error("Expected object, received {received} on json")]
@@ -56,9 +64,11 @@ pub(crate) enum Invalid {
 impl From<Invalid> for Problem {
     fn from(invalid: Invalid) -> Self {
         let (status, code) = match &invalid {
-            Invalid::Missing { .. } | Invalid::WrongType { .. } | Invalid::TooLong { .. } => {
-                (StatusCode::BAD_REQUEST, "invalid_field")
-            }
+            Invalid::Missing { .. }
+            | Invalid::WrongType { .. }
+            | Invalid::TooShort { .. }
+            | Invalid::TooLong { .. }
+            | Invalid::NotUrl { .. } => (StatusCode::BAD_REQUEST, "invalid_field"),
             Invalid::NotAnObject { .. } => (StatusCode::BAD_REQUEST, "invalid_body"),
             Invalid::Malformed => (StatusCode::BAD_REQUEST, "malformed_json"),
             Invalid::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
@@ -91,6 +101,34 @@ impl Fields {
             return Err(Invalid::TooLong { most, field, place: self.place });
         }
         Ok(text)
+    }
+
+    /// A text that must be there, with a number of characters within these bounds.
+    pub(crate) fn text_within(
+        &self,
+        field: &'static str,
+        least: usize,
+        most: usize,
+    ) -> Result<String, Invalid> {
+        let text = self.text_up_to(field, most)?;
+        if text.chars().count() < least {
+            return Err(Invalid::TooShort { least, field, place: self.place });
+        }
+        Ok(text)
+    }
+
+    /// The address of a web server that must be there, or `null` in its place.
+    pub(crate) fn url_or_null(&self, field: &'static str) -> Result<Option<String>, Invalid> {
+        if self.values.get(field).is_some_and(Value::is_null) {
+            return Ok(None);
+        }
+        let text = self.text_up_to(field, MAX_URL_CHARS)?;
+        if is_web_address(&text) { Ok(Some(text)) } else { Err(Invalid::NotUrl { field, place: self.place }) }
+    }
+
+    /// Whether there is such a field, whatever it holds.
+    pub(crate) fn has(&self, field: &str) -> bool {
+        self.values.contains_key(field)
     }
 
     /// A text that need not be there.
@@ -237,6 +275,50 @@ mod tests {
         for (body, expected) in table {
             let answer = Fields::from_json(body.as_bytes()).and_then(|fields| fields.text_up_to("to", 3));
             let words = answer.map_or_else(|invalid| invalid.to_string(), |_| "ok".to_owned());
+            assert_eq!(words, expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn bounds_and_addresses_have_the_contracts_words() {
+        let long = format!(r#"{{"to":"http://a/{}"}}"#, "x".repeat(3000));
+        let table = [
+            (r#"{"to":"äö"}"#, "String must contain at least 3 character(s) field 'to' on json"),
+            (r#"{"to":""}"#, "String must contain at least 3 character(s) field 'to' on json"),
+            (r#"{"to":"äöü"}"#, "ok"),
+            (r#"{"to":"12345"}"#, "String must contain at most 4 character(s) field 'to' on json"),
+            ("{}", "Required field 'to' on json"),
+        ];
+        for (body, expected) in table {
+            let answer = Fields::from_json(body.as_bytes()).and_then(|fields| fields.text_within("to", 3, 4));
+            assert_eq!(
+                answer.map_or_else(|invalid| invalid.to_string(), |_| "ok".into()),
+                expected,
+                "{body}"
+            );
+        }
+        let table = [
+            (r#"{"to":null}"#, "none"),
+            (r#"{"to":"https://hook.example/a?b=c"}"#, "https://hook.example/a?b=c"),
+            (r#"{"to":"http://10.0.0.1:8080"}"#, "http://10.0.0.1:8080"),
+            (r#"{"to":""}"#, "Invalid url field 'to' on json"),
+            (r#"{"to":"hook.example"}"#, "Invalid url field 'to' on json"),
+            (r#"{"to":"ftp://hook.example"}"#, "Invalid url field 'to' on json"),
+            (r#"{"to":"javascript:alert(1)"}"#, "Invalid url field 'to' on json"),
+            (r#"{"to":"file:///etc/passwd"}"#, "Invalid url field 'to' on json"),
+            (r#"{"to":"http://"}"#, "Invalid url field 'to' on json"),
+            (r#"{"to":" http://a"}"#, "Invalid url field 'to' on json"),
+            (r#"{"to":"http://a\nb"}"#, "Invalid url field 'to' on json"),
+            (r#"{"to":7}"#, "Expected string, received number field 'to' on json"),
+            ("{}", "Required field 'to' on json"),
+            (&long, "String must contain at most 2048 character(s) field 'to' on json"),
+        ];
+        for (body, expected) in table {
+            let answer = Fields::from_json(body.as_bytes()).and_then(|fields| fields.url_or_null("to"));
+            let words = match answer {
+                Ok(url) => url.unwrap_or_else(|| "none".into()),
+                Err(invalid) => invalid.to_string(),
+            };
             assert_eq!(words, expected, "{body}");
         }
     }

@@ -5,6 +5,7 @@ use axum::{
     http::{HeaderValue, Response, StatusCode, header},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The contract's envelope: `{"data": …}`.
 #[derive(Serialize)]
@@ -15,6 +16,23 @@ pub(crate) struct Data<T> {
 /// `200` with `{"data": …}`.
 pub(crate) fn data<T: Serialize>(data: T) -> Response<Body> {
     answer(StatusCode::OK, &Data { data })
+}
+
+/// What the contract says of a change that was made: `{"data":{"message":"…"}}`.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"data": {"message": "Password updated successfully"}}))]
+pub(crate) struct Done {
+    data: DoneData,
+}
+
+#[derive(Serialize, ToSchema)]
+struct DoneData {
+    message: &'static str,
+}
+
+/// `200` with a [`Done`].
+pub(crate) fn done(message: &'static str) -> Response<Body> {
+    answer(StatusCode::OK, &Done { data: DoneData { message } })
 }
 
 /// An answer with this body.

@@ -16,6 +16,7 @@ mod fields;
 mod json;
 mod page;
 mod pairing;
+mod removal;
 mod router;
 mod routes;
 mod sending;
@@ -35,7 +36,7 @@ pub use state::{ApiState, Parts, Settings};
 /// Hints about users that may wait to be read.
 const HINTS: usize = 1024;
 
-/// The API of one process: the server, and what keeps its memory of users true.
+/// The API of one process: the server, what keeps its memory of users true, and what finishes removals.
 pub struct Api {
     state: ApiState,
 }
@@ -53,6 +54,7 @@ impl Api {
         tokio::join!(
             serve(listener, router(state.clone()), settings, shutdown.clone()),
             shutdown.run_until_cancelled(state.listen()),
+            shutdown.run_until_cancelled(removal::go_on(&state)),
         );
     }
 }

@@ -1,31 +1,46 @@
-//! HTML pages: one file each, no external hosts, and a policy under which nothing runs but what stands in them.
+//! HTML pages: no external hosts, and a policy under which nothing runs but what stands in them, or in files of this
+//! gateway.
 
 use axum::{
     body::Body,
-    http::{HeaderName, HeaderValue, Response, StatusCode, header},
+    http::{HeaderValue, Response, header},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 /// A page; `{{name}}` in its text stands for a value, which is escaped, and `{{nonce}}` for the policy's nonce.
 pub(crate) fn page(template: &str, values: &[(&str, &str)]) -> Response<Body> {
     let nonce = URL_SAFE_NO_PAD.encode(secrets::random_bytes::<16>());
-    let mut response = Response::new(Body::from(filled(template, &nonce, values)));
-    *response.status_mut() = StatusCode::OK;
+    let sources = format!("script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src data:");
+    html(filled(template, &nonce, values), &sources)
+}
+
+/// A page whose script and style are files of this gateway: nothing that stands in the page itself runs.
+pub(crate) fn page_with_files(template: &str, values: &[(&str, &str)]) -> Response<Body> {
+    html(filled(template, "", values), "script-src 'self'; style-src 'self'; img-src 'self' data:")
+}
+
+fn html(text: String, sources: &str) -> Response<Body> {
     let policy = format!(
-        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src data:; \
-         connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "default-src 'none'; {sources}; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+         frame-ancestors 'none'"
     );
+    let mut response = file(text, "text/html; charset=utf-8");
     let headers = response.headers_mut();
-    let fixed: [(HeaderName, &'static str); 4] = [
-        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-    ];
-    headers.extend(fixed.map(|(name, value)| (name, HeaderValue::from_static(value))));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     if let Ok(policy) = HeaderValue::from_str(&policy) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
+    response
+}
+
+/// A file that belongs to a page. Browsers ask for it again each time, so that it is never older than the page.
+pub(crate) fn file(content: impl Into<Body>, kind: &'static str) -> Response<Body> {
+    let mut response = Response::new(content.into());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 

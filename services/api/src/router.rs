@@ -3,7 +3,7 @@
 use axum::{
     Router,
     middleware::from_fn,
-    routing::{any, get, post},
+    routing::{any, delete, get, post, put},
 };
 use utoipa::{
     Modify, OpenApi,
@@ -16,7 +16,7 @@ use utoipa::{
 use crate::{
     edge::edge,
     error,
-    routes::{message, session, status, system},
+    routes::{dashboard, message, pages, session, status, system, user},
     sending,
     state::ApiState,
 };
@@ -36,6 +36,19 @@ pub fn router(state: ApiState) -> Router {
         .route("/message/{id}", get(message::get::handler))
         .route("/status", get(status::fleet::handler))
         .route("/status/{session}", get(status::session::handler))
+        .route("/admin", get(pages::admin::handler))
+        .route("/admin/users", get(user::list::handler).post(user::create::handler))
+        .route("/admin/users/{id}", delete(user::delete::handler))
+        .route("/admin/users/{id}/password", put(user::set_password::handler))
+        .route("/admin/users/{id}/session-config", put(user::configure::handler))
+        .route("/dashboard", get(pages::dashboard::handler))
+        .route("/dashboard/session-info", get(dashboard::session_info::handler))
+        .route("/dashboard/callback", put(dashboard::set_callback::handler))
+        .route("/dashboard/start-session", post(dashboard::start_session::handler))
+        .route("/dashboard/disconnect-session", post(dashboard::disconnect_session::handler))
+        .route("/docs", get(pages::docs::handler))
+        .route("/docs/{file}", get(pages::docs::file))
+        .route("/assets/{file}", get(pages::asset::handler))
         .fallback(system::not_found::handler)
         .method_not_allowed_fallback(system::not_found::handler)
         .layer(from_fn(edge))
@@ -55,6 +68,9 @@ use message::send_text_query::handler as send_text_query;
         (name = "session", description = "Numbers: link them, list them, unlink them"),
         (name = "message", description = "Messages: send them, see how far they came"),
         (name = "status", description = "What a monitor watches"),
+        (name = "user", description = "Users, kept by an admin"),
+        (name = "dashboard", description = "What a user sees and sets of their own"),
+        (name = "page", description = "Pages for people"),
         (name = "system", description = "The process itself"),
     ),
     paths(
@@ -62,6 +78,10 @@ use message::send_text_query::handler as send_text_query;
         session::qr::handler, message::send_text::handler, message::send_text_query::handler,
         message::get::handler, status::fleet::handler, status::session::handler, system::welcome::handler,
         system::health::handler, system::ready::handler, system::openapi::handler,
+        user::list::handler, user::create::handler, user::delete::handler, user::set_password::handler,
+        user::configure::handler, dashboard::session_info::handler, dashboard::set_callback::handler,
+        dashboard::start_session::handler, dashboard::disconnect_session::handler,
+        pages::dashboard::handler, pages::admin::handler, pages::docs::handler,
     ),
     components(schemas(error::ProblemBody, sending::SentBody)),
     security(("basic" = [])),

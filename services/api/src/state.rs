@@ -4,6 +4,7 @@ use std::{ops::Deref, sync::Arc, time::Duration};
 
 use bus::Bus;
 use domain::SharedClock;
+use ipnet::IpNet;
 use secrecy::SecretString;
 use secrets::{KeyedHash, Passwords};
 use storage::Database;
@@ -20,6 +21,8 @@ use crate::{
 pub struct Settings {
     /// Bearer token that opens `/status`; one of less than 24 characters counts as none.
     pub status_token: Option<SecretString>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// Failed logins before a caller must wait.
     pub login_limits: LoginLimits,
     /// Largest request body, in bytes.
@@ -50,6 +53,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             status_token: None,
+            trusted_proxies: Vec::new(),
             login_limits: LoginLimits::default(),
             body_limit: 1 << 20,
             body_wait: Duration::from_secs(20),
@@ -88,6 +92,7 @@ pub struct Shared {
     pub(crate) clock: SharedClock,
     pub(crate) settings: Settings,
     pub(crate) shutdown: CancellationToken,
+    pub(crate) passwords: Passwords,
     pub(crate) credentials: Credentials,
     pub(crate) numbers: Numbers,
     pub(crate) readiness: Readiness,
@@ -97,13 +102,15 @@ impl ApiState {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let Parts { database, bus, passwords, keyed_hash, clock, settings, shutdown } = parts;
-        let credentials = Credentials::new(database.clone(), passwords, keyed_hash, &settings.login_limits);
+        let credentials =
+            Credentials::new(database.clone(), passwords.clone(), keyed_hash, &settings.login_limits);
         Self(Arc::new(Shared {
             database,
             bus,
             clock,
             settings,
             shutdown,
+            passwords,
             credentials,
             numbers: Numbers::default(),
             readiness: Readiness::default(),

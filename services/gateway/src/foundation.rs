@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, pin::Pin, sync::Arc, time::Duration};
 
 use bus::Bus;
 use config::{Access, Config, DatabaseTarget, Synchronous};
-use domain::{SharedClock, SystemClock};
+use domain::{SharedClock, SystemClock, UserId};
 use egress::EgressOptions;
 use secrecy::SecretString;
 use secrets::{KeyRing, KeyedHash, Passwords};
@@ -52,6 +52,16 @@ impl Role {
 pub async fn open_database(config: &Config) -> Result<Database, StartError> {
     let keys = keys(config)?;
     open(config, keys, Arc::new(SystemClock)).await
+}
+
+/// The same, with an admin in it. One who is there already stays as they are.
+pub(crate) async fn open_database_with_admin(config: &Config) -> Result<Database, StartError> {
+    let database = open_database(config).await?;
+    if database.account(UserId::ADMIN).await.map_err(StartError::running)?.is_none() {
+        let passwords = Passwords::new(config.access.bcrypt_cost, PARALLEL_LOGINS);
+        seed_admin(&database, &passwords, config).await?;
+    }
+    Ok(database)
 }
 
 impl Foundation {
@@ -102,6 +112,7 @@ impl Foundation {
             clock: Arc::clone(&self.clock),
             settings: api::Settings {
                 status_token: access.status_token.clone(),
+                trusted_proxies: http.trusted_proxies.clone(),
                 login_limits: api::LoginLimits {
                     per_address: at_least_one(access.login_failures_per_address),
                     per_name: at_least_one(access.login_failures_per_name),

@@ -1,10 +1,13 @@
 //! The gateway as one piece: the roles, wired together, with a beginning and an end.
 //!
+//! [`import`] takes over the users of the Node gateway.
+//!
 //! [`Gateway::start`] opens the database and the bus, seeds the admin, and binds the API's address;
 //! [`Gateway::run_until`] runs the roles until it is told to stop: softly first, which hands everything over, hard
 //! the second time.
 
 mod foundation;
+mod import;
 pub mod lifecycle;
 
 use std::net::SocketAddr;
@@ -15,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use foundation::open_database;
 use foundation::{Foundation, Role};
+pub use import::{Report, import};
 use lifecycle::{Signals, Stop};
 use storage::Database;
 

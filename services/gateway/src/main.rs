@@ -26,6 +26,18 @@ enum Command {
     All,
     /// Bring the database's schema up to date, then exit.
     Migrate,
+    /// Take over the users of the Node gateway, with their passwords, callbacks and session names.
+    ///
+    /// Users who are there already stay as they are, so it can be run again. On SQLite the gateway must be stopped
+    /// meanwhile.
+    Import {
+        /// The Node gateway's database; it is only read.
+        #[arg(long, value_name = "wa_gateway.db")]
+        from: PathBuf,
+        /// Say what would be taken over, and write no user.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Print the description of the REST API (OpenAPI 3.1, JSON).
     Openapi,
     /// Look at the settings.
@@ -43,6 +55,7 @@ fn main() -> ExitCode {
     let result = match command.unwrap_or(Command::All) {
         Command::All => commands::all::run(config),
         Command::Migrate => commands::migrate::run(config),
+        Command::Import { from, dry_run } => commands::import::run(config, &from, dry_run),
         Command::Openapi => commands::openapi::run(),
         Command::Config { command } => commands::config::run(&command, config),
         Command::Healthcheck => commands::healthcheck::run(config),

@@ -123,3 +123,42 @@ async fn a_burst_with_one_password_costs_one_check() {
     let right = (0..50).map(|_| rig.get("/session").send());
     assert!(futures::future::join_all(right).await.iter().all(|answer| answer.status == 200));
 }
+
+#[tokio::test]
+async fn behind_a_trusted_proxy_the_client_is_the_one_that_must_wait() {
+    let most = |most| NonZeroU32::new(most).unwrap();
+    let login_limits =
+        LoginLimits { per_address: most(3), per_name: most(100), window: Duration::from_mins(5) };
+    let trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()];
+    let rig = Rig::with(Settings { login_limits, trusted_proxies, ..Settings::default() }).await;
+    let ingress = Peer("10.0.0.1".parse().unwrap());
+    let from = |client: &str, password: &str| {
+        let call = rig.get("/session").extension(ingress).header("x-forwarded-for", client);
+        call.basic("admin", password).send()
+    };
+    for n in 0..3 {
+        // A forged first entry buys nothing.
+        assert_eq!(from(&format!("192.0.2.{n}, 198.51.100.7"), &format!("guess {n}")).await.status, 401);
+    }
+    assert_eq!(from("198.51.100.7", "guess").await.status, 429);
+    assert_eq!(from("198.51.100.7", "admin").await.status, 429, "also with the right one");
+    assert_eq!(from("198.51.100.8", "admin").await.status, 200, "others behind the same proxy do not wait");
+}
+
+#[tokio::test]
+async fn what_is_for_admins_is_refused_to_others() {
+    let rig = Rig::new().await;
+    let anna = rig.user("anna").await;
+    for (method, path) in [
+        ("GET", "/admin"),
+        ("GET", "/admin/users"),
+        ("POST", "/admin/users"),
+        ("PUT", "/admin/users/1/password"),
+        ("DELETE", "/admin/users/1"),
+        ("PUT", "/admin/users/x/session-config"),
+    ] {
+        let answer = rig.request(method, path).by(&anna).send().await;
+        answer.is(403, r#"{"message":"Admin access required","code":"admin_required"}"#);
+        rig.request(method, path).anonymous().send().await.fails(401, "unauthorized", "Unauthorized");
+    }
+}

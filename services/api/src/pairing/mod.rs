@@ -104,6 +104,7 @@ pub(crate) async fn start(state: &ApiState, caller: &Caller, given: &str) -> Res
     let session = match state.database.start_session(owner, &name).await? {
         Started::Session(session) => session,
         Started::Taken => return Err(StartError::Foreign),
+        Started::NoUser => return Err(StartError::Removed),
     };
     if session.connected() {
         return Err(StartError::Exists);

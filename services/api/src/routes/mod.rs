@@ -1,6 +1,9 @@
 //! The handlers, one file each: `routes/<noun>/<verb>.rs`.
 
+pub(crate) mod dashboard;
 pub(crate) mod message;
+pub(crate) mod pages;
 pub(crate) mod session;
 pub(crate) mod status;
 pub(crate) mod system;
+pub(crate) mod user;

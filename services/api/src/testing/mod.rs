@@ -16,6 +16,7 @@ use domain::{Clock as _, ManualClock, Timestamp, UserId};
 use secrets::{KeyRing, KeyedHash, Passwords};
 use serde_json::Value;
 use storage::{Database, NewUser, Options, Started};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
@@ -34,7 +35,7 @@ pub(crate) struct Rig {
     pub(crate) passwords: Passwords,
     clock: Arc<ManualClock>,
     router: Router,
-    _folder: tempfile::TempDir,
+    folder: Arc<tempfile::TempDir>,
 }
 
 /// A user, whose password is the name and `:pass`.
@@ -58,6 +59,32 @@ impl Rig {
         let passwords = Passwords::new(4, 2);
         database.put_admin("admin", &passwords.hash(&"admin".into()).await.unwrap()).await.unwrap();
         let (bus, shutdown) = (Bus::local(), CancellationToken::new());
+        let folder = Arc::new(folder);
+        Self::assemble(database, bus, shutdown, passwords, clock, settings, folder)
+    }
+
+    /// Another process on the same database and bus.
+    pub(crate) fn another(&self) -> Self {
+        Self::assemble(
+            self.database.clone(),
+            self.bus.clone(),
+            self.shutdown.clone(),
+            self.passwords.clone(),
+            Arc::clone(&self.clock),
+            self.state.settings.clone(),
+            Arc::clone(&self.folder),
+        )
+    }
+
+    fn assemble(
+        database: Database,
+        bus: Bus,
+        shutdown: CancellationToken,
+        passwords: Passwords,
+        clock: Arc<ManualClock>,
+        settings: Settings,
+        folder: Arc<tempfile::TempDir>,
+    ) -> Self {
         let state = ApiState::new(Parts {
             database: database.clone(),
             bus: bus.clone(),
@@ -68,7 +95,7 @@ impl Rig {
             shutdown: shutdown.clone(),
         });
         let router = router(state.clone());
-        Self { state, database, bus, shutdown, passwords, clock, router, _folder: folder }
+        Self { state, database, bus, shutdown, passwords, clock, router, folder }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -116,11 +143,25 @@ impl Rig {
         self.request("POST", path).header("content-type", "application/json").body(body.to_string())
     }
 
+    pub(crate) fn put(&self, path: &str, body: &Value) -> Call {
+        self.request("PUT", path).header("content-type", "application/json").body(body.to_string())
+    }
+
     /// A request by the admin.
     pub(crate) fn request(&self, method: &str, path: &str) -> Call {
         let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
         Call { router: self.router(), request }.basic("admin", "admin")
     }
+}
+
+/// Waits for something that happens sooner than memory ages by itself.
+pub(crate) async fn until(what: &str, condition: impl AsyncFn() -> bool) {
+    let wait = async {
+        while !condition().await {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(timeout(Duration::from_secs(3), wait).await.is_ok(), "{what}");
 }
 
 /// A request to be.

@@ -3,6 +3,7 @@
 pub(crate) mod all;
 pub(crate) mod config;
 pub(crate) mod healthcheck;
+pub(crate) mod import;
 pub(crate) mod migrate;
 pub(crate) mod openapi;
 

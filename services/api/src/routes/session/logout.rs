@@ -5,19 +5,13 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
-use bus::{
-    messages::{SessionCommand, SessionReply},
-    subjects,
-};
-use domain::session::Session;
 
 use crate::{
     access::{self, Named},
-    announce,
     auth::Actor,
     error::{Problem, ProblemBody, answers_as_problem},
     fields::{Fields, Invalid, JsonFields},
-    json,
+    json, removal,
     state::ApiState,
 };
 
@@ -68,28 +62,11 @@ pub(crate) async fn handler(
         _ => JsonFields::from_request(request, &state).await?.0.text("session")?,
     };
     match access::named(&state.database, &caller, &name).await? {
-        Named::Own(session) => remove(&state, &session).await?,
+        Named::Own(session) => removal::remove_session(&state, &session, REASON).await?,
         Named::Foreign => return Err(Error::Foreign),
         Named::Unknown => {}
     }
     Ok(json::data("success"))
-}
-
-/// Whether or not the device could be unlinked at WhatsApp, the session goes: its owner said so.
-async fn remove(state: &ApiState, session: &Session) -> Result<(), Error> {
-    let subject = subjects::session_command(session.id);
-    let logout = state.bus.request(&subject, &SessionCommand::Logout, state.settings.logout_wait);
-    match logout.await {
-        Ok(SessionReply::Done) => {}
-        Ok(reply) => tracing::warn!(session.id = %session.id, ?reply, "unexpected reply to a logout"),
-        Err(error) => {
-            tracing::info!(session.id = %session.id, %error, "removed a session without a logout at WhatsApp");
-        }
-    }
-    if state.database.delete_session(session.id, REASON).await? {
-        announce::session_changed(&state.bus, session.id);
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -37,6 +37,9 @@ mod tests {
         assert_eq!(answer.status, 200);
         for words in [
             "session/start?session=",
+            "href=\"dashboard\"",
+            "href=\"admin\"",
+            "href=\"docs\"",
             "href=\"health\"",
             "href=\"ready\"",
             "href=\"openapi.json\"",
