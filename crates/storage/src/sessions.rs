@@ -10,15 +10,8 @@ use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
 use crate::{
-    Result,
-    database::Database,
-    dialect::SKIP_LOCKED,
-    driver::{Tx, with_conn},
-    error::Error,
-    rows::word,
-    transitions,
-    user_removal::fail_queued,
-    users,
+    Result, database::Database, dialect::SKIP_LOCKED, driver::with_conn, error::Error, rows::word,
+    transitions, user_removal::fail_queued, users,
 };
 
 /// A session that a runner has just taken.

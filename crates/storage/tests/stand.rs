@@ -127,7 +127,7 @@ impl Stand {
     pub async fn start(&self, user: UserId, name: &str) -> Session {
         match self.database.start_session(user, name).await.unwrap() {
             Started::Session(session) => *session,
-            Started::Taken => panic!("{name} is taken"),
+            Started::Taken | Started::NoUser => panic!("{name} is taken"),
         }
     }
 

@@ -11,7 +11,7 @@ use bus::{
     subjects,
 };
 use domain::{UserId, session::Session};
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{TryStreamExt as _, stream};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{announce, state::ApiState};

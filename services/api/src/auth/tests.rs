@@ -130,7 +130,7 @@ async fn behind_a_trusted_proxy_the_client_is_the_one_that_must_wait() {
     let login_limits =
         LoginLimits { per_address: most(3), per_name: most(100), window: Duration::from_mins(5) };
     let trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()];
-    let rig = Rig::with(Settings { login_limits, trusted_proxies, ..Settings::default() }).await;
+    let rig = Rig::with(Settings { trusted_proxies, login_limits, ..Settings::default() }).await;
     let ingress = Peer("10.0.0.1".parse().unwrap());
     let from = |client: &str, password: &str| {
         let call = rig.get("/session").extension(ingress).header("x-forwarded-for", client);
