@@ -56,7 +56,6 @@ mod tests {
     use std::time::Duration;
 
     use bus::messages::SessionCommand;
-    use domain::session::SessionState;
     use serde_json::json;
     use tokio::task::JoinSet;
 
@@ -66,19 +65,13 @@ mod tests {
     };
 
     #[tokio::test]
-    async fn sessions_are_unlinked_and_everything_goes() {
+    async fn sessions_are_unlinked_and_the_user_goes() {
         let rig = Rig::new().await;
         let (anna, bob) = (rig.user("anna").await, rig.user("bob").await);
         let runner = rig.runner().connects().start().await;
         for (user, name) in [(&anna, "shop"), (&anna, "anna"), (&bob, "shop")] {
             rig.post("/session/start", &json!({"session": name})).by(user).send().await;
         }
-        runner.moves("anna_shop", SessionState::Reconnecting).await;
-        let order = json!({"session": "shop", "to": "62811", "text": "hi"});
-        let hers = rig.post("/message/send-text", &order).by(&anna).send().await.json();
-        let admins = json!({"session": "anna_shop", "to": "62811", "text": "hi"});
-        let admins = rig.post("/message/send-text", &admins).send().await.json();
-
         let url = format!("/admin/users/{}", anna.id);
         let answer = rig.request("DELETE", &url).send().await;
         answer.is(200, r#"{"data":{"message":"User deleted successfully"}}"#);
@@ -87,19 +80,31 @@ mod tests {
         rig.get("/session").send().await.is(200, r#"{"data":["bob_shop"]}"#);
         let logouts = runner.heard().into_iter().filter(|command| *command == SessionCommand::Logout);
         assert_eq!(logouts.count(), 2);
-        let message = |sent: &serde_json::Value| format!("/message/{}", sent["data"]["id"].as_str().unwrap());
-        assert_eq!(rig.get(&message(&hers)).send().await.status, 404, "her messages are gone");
-        let failed = rig.get(&message(&admins)).send().await.json()["data"].clone();
-        assert_eq!(
-            (&failed["state"], &failed["failure"]["code"]),
-            (&json!("failed"), &json!("session_gone"))
-        );
         assert_eq!(rig.get("/session").by(&bob).send().await.status, 200);
         rig.request("DELETE", &url).send().await.fails(404, "user_not_found", "User not found");
 
         let again = rig.user("anna").await;
         assert!(again.id > bob.id, "a number is given once");
         rig.get("/session").by(&again).send().await.is(200, r#"{"data":[]}"#);
+    }
+
+    #[tokio::test]
+    async fn their_messages_go_and_others_messages_fail() {
+        let rig = Rig::new().await;
+        let anna = rig.user("anna").await;
+        rig.session_of(&anna, "anna_shop").await;
+        let order = json!({"session": "anna_shop", "to": "62811", "text": "hi"});
+        let hers = rig.post("/message/send-text", &order).by(&anna).send().await.json();
+        let admins = rig.post("/message/send-text", &order).send().await.json();
+        let answer = rig.request("DELETE", &format!("/admin/users/{}", anna.id)).send().await;
+        assert_eq!(answer.status, 200);
+        let message = |sent: &serde_json::Value| format!("/message/{}", sent["data"]["id"].as_str().unwrap());
+        assert_eq!(rig.get(&message(&hers)).send().await.status, 404);
+        let failed = rig.get(&message(&admins)).send().await.json()["data"].clone();
+        assert_eq!(
+            (&failed["state"], &failed["failure"]["code"]),
+            (&json!("failed"), &json!("session_gone"))
+        );
     }
 
     #[tokio::test]
