@@ -59,7 +59,7 @@ pub(crate) async fn open_database_with_admin(config: &Config) -> Result<Database
     let database = open_database(config).await?;
     if database.account(UserId::ADMIN).await.map_err(StartError::running)?.is_none() {
         let passwords = Passwords::new(config.access.bcrypt_cost, PARALLEL_LOGINS);
-        seed_admin(&database, &passwords, config).await?;
+        seed_admin(&database, &passwords, &config.access).await?;
     }
     Ok(database)
 }
