@@ -74,7 +74,12 @@ impl WhatsApp {
         let tasks = Tasks::default();
         let intake = Arc::new(Intake::new(Arc::clone(&link), inbox));
         let library = self.library(Arc::new(backend), &link, &tasks, &intake).await?;
-        let observer = Observer { link: Arc::clone(&link), intake, tasks: tasks.clone() };
+        let observer = Observer {
+            link: Arc::clone(&link),
+            intake,
+            library: Arc::downgrade(&library),
+            tasks: tasks.clone(),
+        };
         library.subscribe_handler(Arc::new(observer)).detach();
         Ok((Client::new(library, link, tasks, Arc::clone(&self.options)), Events(events)))
     }

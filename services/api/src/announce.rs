@@ -1,7 +1,7 @@
 //! Hints to the other processes, after the commit that made them true.
 
 use bus::{Bus, messages::Hint, subjects};
-use domain::SessionId;
+use domain::{SessionId, UserId};
 
 /// A session was started: runners may take it, and its webhook is due.
 pub(crate) fn session_started(bus: &Bus, session: SessionId) {
@@ -13,4 +13,9 @@ pub(crate) fn session_started(bus: &Bus, session: SessionId) {
 pub(crate) fn session_changed(bus: &Bus, session: SessionId) {
     bus.publish(&subjects::session_changed(session), &Hint::SessionChanged { session });
     bus.publish(&subjects::deliveries_due(), &Hint::DeliveriesDue);
+}
+
+/// Events of a user's sessions are stored.
+pub(crate) fn events_stored(bus: &Bus, user: UserId) {
+    bus.publish(&subjects::events_stored(user), &Hint::EventsStored { user });
 }

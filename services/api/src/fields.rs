@@ -2,6 +2,8 @@
 //! wrong. A handler reads its fields in the order in which the contract lists them, so the first that is wrong is
 //! the one that is named.
 
+mod lists;
+
 use std::fmt;
 
 use axum::{
@@ -43,6 +45,9 @@ pub(crate) enum Invalid {
     WrongType { expected: &'static str, received: &'static str, field: &'static str, place: Place },
     #[error("String must contain at most {most} character(s) field '{field}' on {place}")]
     TooLong { most: usize, field: &'static str, place: Place },
+    /// Any other rule that a value breaks.
+    #[error("{rule} field '{field}' on {place}")]
+    Unfit { rule: String, field: &'static str, place: Place },
     #[error("Expected object, received {received} on json")]
     NotAnObject { received: &'static str },
     #[error("Malformed JSON in request body")]
@@ -56,9 +61,10 @@ pub(crate) enum Invalid {
 impl From<Invalid> for Problem {
     fn from(invalid: Invalid) -> Self {
         let (status, code) = match &invalid {
-            Invalid::Missing { .. } | Invalid::WrongType { .. } | Invalid::TooLong { .. } => {
-                (StatusCode::BAD_REQUEST, "invalid_field")
-            }
+            Invalid::Missing { .. }
+            | Invalid::WrongType { .. }
+            | Invalid::TooLong { .. }
+            | Invalid::Unfit { .. } => (StatusCode::BAD_REQUEST, "invalid_field"),
             Invalid::NotAnObject { .. } => (StatusCode::BAD_REQUEST, "invalid_body"),
             Invalid::Malformed => (StatusCode::BAD_REQUEST, "malformed_json"),
             Invalid::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),

@@ -1,5 +1,7 @@
 //! The handlers, one file each: `routes/<noun>/<verb>.rs`.
 
+pub(crate) mod contact;
+pub(crate) mod event;
 pub(crate) mod message;
 pub(crate) mod session;
 pub(crate) mod status;

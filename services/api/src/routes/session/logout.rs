@@ -88,6 +88,7 @@ async fn remove(state: &ApiState, session: &Session) -> Result<(), Error> {
     }
     if state.database.delete_session(session.id, REASON).await? {
         announce::session_changed(&state.bus, session.id);
+        announce::events_stored(&state.bus, session.user);
     }
     Ok(())
 }
