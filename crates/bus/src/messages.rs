@@ -1,7 +1,10 @@
 //! What is said over the bus. Every word here is read by processes of the version before and the version after:
 //! add, never rename. A command names rows; the rows are the truth.
 
-use domain::{MessageId, SessionId, UserId, message::Failure};
+use domain::{
+    MessageId, SessionId, UserId,
+    message::{Failure, Typing},
+};
 use serde::{Deserialize, Serialize};
 
 /// To whoever owns a session, at [`subjects::session_command`](crate::subjects::session_command). All may be
@@ -17,6 +20,14 @@ pub enum SessionCommand {
     /// Offer a pairing code for this phone number (digits only) in place of the QR code:
     /// [`SessionReply::PairingCode`].
     PairWithCode { phone: String },
+    /// Tell the author of received messages that they were read; in a group `author` is who wrote them:
+    /// [`SessionReply::Done`].
+    MarkRead { chat: String, author: Option<String>, messages: Vec<String> },
+    /// Show in a chat that somebody is typing, or no longer is; what was begun ends by itself after `for_ms`:
+    /// [`SessionReply::Done`].
+    Typing { chat: String, typing: Typing, for_ms: Option<u64> },
+    /// What somebody shows of themselves: [`SessionReply::Profile`].
+    Profile { jid: String },
     /// Unlink the device at WhatsApp and forget its credentials: [`SessionReply::Done`].
     Logout,
     /// Disconnect and give the session up; the reason is in the session's row: [`SessionReply::Done`].
@@ -37,8 +48,21 @@ pub enum SessionReply {
     Numbers { numbers: Vec<NumberCheck> },
     /// What to type on the phone.
     PairingCode { code: String },
+    /// `None` when WhatsApp does not know them.
+    Profile { profile: Option<Profile> },
+    /// WhatsApp refused; nothing was done.
+    Refused { reason: String },
     /// Done as asked.
     Done,
+}
+
+/// What somebody shows of themselves.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    /// Where the picture can be fetched for a while.
+    pub picture_url: Option<String>,
+    /// The text about themselves.
+    pub status: Option<String>,
 }
 
 /// Whether WhatsApp knows a number.
@@ -79,6 +103,8 @@ pub enum Hint {
     SessionsAvailable,
     /// There are deliveries to make.
     DeliveriesDue,
+    /// Events of the user's sessions were stored, whether or not a webhook is due for them.
+    EventsStored { user: UserId },
     /// The user's password, keys or settings changed, or the user is gone: forget what you remember.
     UserChanged { user: UserId },
 }
@@ -106,6 +132,25 @@ mod tests {
                 json(&SessionCommand::PairWithCode { phone: "1".into() }),
                 r#"{"pair_with_code":{"phone":"1"}}"#,
             ),
+            (
+                json(&SessionCommand::MarkRead {
+                    chat: "c".into(),
+                    author: None,
+                    messages: vec!["m".into()],
+                }),
+                r#"{"mark_read":{"chat":"c","author":null,"messages":["m"]}}"#,
+            ),
+            (
+                json(&SessionCommand::Typing {
+                    chat: "c".into(),
+                    typing: Typing::Composing,
+                    for_ms: Some(5),
+                }),
+                r#"{"typing":{"chat":"c","typing":"composing","for_ms":5}}"#,
+            ),
+            (json(&SessionCommand::Profile { jid: "j".into() }), r#"{"profile":{"jid":"j"}}"#),
+            (json(&SessionReply::Profile { profile: None }), r#"{"profile":{"profile":null}}"#),
+            (json(&SessionReply::Refused { reason: "r".into() }), r#"{"refused":{"reason":"r"}}"#),
             (json(&SessionCommand::Logout), r#""logout""#),
             (json(&SessionCommand::Stop), r#""stop""#),
             (json(&SessionReply::Sent { sent_at: domain::Timestamp(5) }), r#"{"sent":{"sent_at":5}}"#),
@@ -119,6 +164,7 @@ mod tests {
             ),
             (json(&Hint::SessionsAvailable), r#""sessions_available""#),
             (json(&Hint::DeliveriesDue), r#""deliveries_due""#),
+            (json(&Hint::EventsStored { user: UserId(4) }), r#"{"events_stored":{"user":4}}"#),
             (json(&Hint::UserChanged { user: UserId(4) }), r#"{"user_changed":{"user":4}}"#),
         ];
         for (written, expected) in table {

@@ -106,6 +106,18 @@ pub fn any_user_changed() -> Pattern {
     Pattern("user.*.changed".to_owned())
 }
 
+/// Events of the user's sessions were stored: [`Hint::EventsStored`](crate::messages::Hint::EventsStored).
+#[must_use]
+pub fn events_stored(user: UserId) -> Subject {
+    Subject(format!("user.{user}.events"))
+}
+
+/// Events of every user.
+#[must_use]
+pub fn any_events_stored() -> Pattern {
+    Pattern("user.*.events".to_owned())
+}
+
 /// Commands to one runner: [`RunnerCommand`](crate::messages::RunnerCommand).
 #[must_use]
 pub fn runner(runner: RunnerId) -> Subject {
@@ -143,11 +155,14 @@ mod tests {
             sessions_available(),
             deliveries_due(),
             user_changed(UserId(1)),
+            events_stored(UserId(1)),
             runner(RunnerId::new()),
         ];
         let sessions = subjects.iter().filter(|subject| any_session_changed().matches(subject));
         assert_eq!(sessions.collect::<Vec<_>>(), [&session_changed(session)]);
         let users = subjects.iter().filter(|subject| any_user_changed().matches(subject));
         assert_eq!(users.collect::<Vec<_>>(), [&user_changed(UserId(1))]);
+        let events = subjects.iter().filter(|subject| any_events_stored().matches(subject));
+        assert_eq!(events.collect::<Vec<_>>(), [&events_stored(UserId(1))]);
     }
 }

@@ -170,7 +170,7 @@ settings! {
         MESSAGE_TTL_SECONDS ttl: Duration = Or("86400", Seconds(1000..=2_592_000_000));
         /// Messages that may wait for one session.
         SEND_QUEUE_LIMIT queue_limit: u64 = Or("10000", Number(1..=10_000_000));
-        /// Show "typing" before a message, as the Node gateway did: up to five seconds each. Not used by this version yet.
+        /// Show "typing" before a message, as the Node gateway did: up to five seconds each. A request may say otherwise.
         TYPING_INDICATOR typing_indicator: bool = Or("off", Flag);
     }
     /// Webhooks: events on their way to users.

@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Timestamp, session::SessionState, session::text_enum};
+use crate::{
+    MessageId, Timestamp, detail::Detail, message::MessageState, session::SessionState, session::text_enum,
+};
 
 text_enum! {
     /// What an event is about; endpoints choose by it.
@@ -13,6 +15,8 @@ text_enum! {
         Message = "message",
         /// A session changed its state.
         Session = "session",
+        /// A message that was sent came further: it was delivered, or read.
+        Receipt = "receipt",
     }
 }
 
@@ -35,6 +39,8 @@ pub struct InboundMessage {
     pub text: Option<String>,
     /// The word for what kind of message it is, such as `text` or `image`.
     pub kind: String,
+    /// What it carries besides its text.
+    pub detail: Option<Detail>,
     /// When it was sent, as WhatsApp says.
     pub sent_at: Timestamp,
     /// It came from the offline queue: it was sent while the session was not connected.
@@ -61,6 +67,8 @@ pub struct MessageWebhook<'a> {
     pub lid: Option<&'a str>,
     pub participant: Participant<'a>,
     pub replayed: bool,
+    #[serde(flatten)]
+    pub detail: Option<&'a Detail>,
 }
 
 /// The files that a message carries; every kind that it has not is null.
@@ -98,6 +106,24 @@ pub struct SessionWebhook<'a> {
     pub timestamp: i64,
 }
 
+/// The body of a receipt webhook: a message that was sent came further.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReceiptWebhook<'a> {
+    pub session: &'a str,
+    pub event: EventKind,
+    /// Ours, as in the answer to sending it.
+    pub id: MessageId,
+    #[serde(rename = "messageId")]
+    pub message_id: &'a str,
+    /// Whom it was sent to.
+    pub to: &'a str,
+    /// `delivered` or `read`; in a group, by the first member.
+    pub status: MessageState,
+    pub sequence: i64,
+    /// Seconds since 1970.
+    pub timestamp: i64,
+}
+
 /// The part of an address pair that is a phone number's JID, and the part that is a LID.
 #[must_use]
 pub fn phone_and_lid<'a>(jid: &'a str, alt: Option<&'a str>) -> (Option<&'a str>, Option<&'a str>) {
@@ -130,6 +156,7 @@ impl InboundMessage {
                 push_name: self.push_name.as_deref(),
             },
             replayed: self.replayed,
+            detail: self.detail.as_ref(),
         }
     }
 }
@@ -172,6 +199,7 @@ mod tests {
             push_name: Some("Budi".into()),
             text: Some("halo".into()),
             kind: "text".into(),
+            detail: None,
             sent_at: Timestamp(1_700_000_000_123),
             replayed: false,
         }
@@ -197,6 +225,52 @@ mod tests {
                 "replayed": false
             })
         );
+    }
+
+    #[test]
+    fn what_else_it_carries_is_a_field_of_its_own() {
+        let degrees = |degrees| crate::Degrees::new(degrees).unwrap();
+        let id = || "3EB0BB".to_owned();
+        let table = [
+            (
+                Detail::Reaction { message_id: id(), emoji: "👍".into() },
+                json!({"reaction": {"messageId": "3EB0BB", "emoji": "👍"}}),
+            ),
+            (
+                Detail::Location {
+                    latitude: degrees(-6.2),
+                    longitude: degrees(106.8),
+                    name: Some("Monas".into()),
+                    address: None,
+                    url: None,
+                    live: false,
+                },
+                json!({"location": {"latitude": -6.2, "longitude": 106.8, "name": "Monas", "address": null,
+                    "url": null, "live": false}}),
+            ),
+            (
+                Detail::Contact(crate::detail::Card { name: Some("Ani".into()), vcard: None }),
+                json!({"contact": {"name": "Ani", "vcard": null}}),
+            ),
+            (Detail::Contacts(Vec::new()), json!({"contacts": []})),
+            (
+                Detail::Poll { name: "When?".into(), options: vec!["now".into()], selectable: 1 },
+                json!({"poll": {"name": "When?", "options": ["now"], "selectable": 1}}),
+            ),
+            (
+                Detail::PollVote { message_id: id(), options: Some(vec!["now".into()]) },
+                json!({"pollVote": {"messageId": "3EB0BB", "options": ["now"]}}),
+            ),
+            (Detail::Edited { message_id: Some(id()) }, json!({"edited": {"messageId": "3EB0BB"}})),
+            (Detail::Deleted { message_id: id() }, json!({"deleted": {"messageId": "3EB0BB"}})),
+        ];
+        let plain = serde_json::to_value(message().webhook("shop", 7)).unwrap();
+        for (detail, field) in table {
+            let message = InboundMessage { detail: Some(detail), ..message() };
+            let mut expected = plain.as_object().unwrap().clone();
+            expected.extend(field.as_object().unwrap().clone());
+            assert_eq!(serde_json::to_value(message.webhook("shop", 7)).unwrap(), json!(expected));
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Identifiers. Stored as UUIDv7 (they sort by creation time), written with a prefix on the wire,
 //! so that a session id pasted where a message id belongs is refused by name.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use uuid::Uuid;
@@ -93,6 +93,16 @@ prefixed_ids! {
     RunnerId = "run";
 }
 
+impl EventId {
+    /// The smallest id of the moment that is `span` before this one was made: what was made later sorts after it.
+    #[must_use]
+    pub fn earlier(self, span: Duration) -> Self {
+        let bits = self.0.as_u128();
+        let millis = (bits >> 80).saturating_sub(span.as_millis());
+        Self(Uuid::from_u128(millis << 80))
+    }
+}
+
 /// A user's number. The Node gateway's clients know it as an integer, and the admin's as 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -119,6 +129,15 @@ mod tests {
         assert!(id.to_string().starts_with("ses_"));
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!(serde_json::from_str::<SessionId>(&serde_json::to_string(&id).unwrap()).unwrap(), id);
+    }
+
+    #[test]
+    fn an_id_tells_when_it_was_made() {
+        let id = EventId::new();
+        let second = id.earlier(Duration::from_secs(1));
+        assert!(second < id && id.earlier(Duration::from_secs(2)) < second);
+        assert!(id.earlier(Duration::ZERO) <= id);
+        assert_eq!(id.earlier(Duration::MAX).uuid(), Uuid::nil());
     }
 
     #[test]

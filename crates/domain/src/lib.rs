@@ -4,6 +4,8 @@
 //! Everything here is a value or a pure function. Clocks and random sources are passed in.
 
 pub mod clock;
+pub mod degrees;
+pub mod detail;
 pub mod event;
 pub mod ids;
 pub mod message;
@@ -11,8 +13,10 @@ pub mod ownership;
 pub mod recipient;
 pub mod session;
 pub mod user;
+pub mod vcard;
 pub mod webhook;
 
 pub use clock::{Clock, ManualClock, SharedClock, SystemClock, Timestamp};
+pub use degrees::Degrees;
 pub use ids::{DeliveryId, EndpointId, EventId, MessageId, RunnerId, SessionId, UserId};
 pub use session::Fence;

@@ -4,10 +4,19 @@ use serde::{Deserialize, Serialize};
 
 use std::fmt;
 
-use crate::{MessageId, SessionId, Timestamp, UserId, session::text_enum};
+use crate::{Degrees, MessageId, SessionId, Timestamp, UserId, session::text_enum};
 
 /// Longest text, in characters: what WhatsApp's own clients let a person send.
 pub const MAX_TEXT_CHARS: usize = 65_536;
+
+/// How many options a poll has.
+pub const POLL_OPTIONS: std::ops::RangeInclusive<usize> = 2..=12;
+
+/// Longest question of a poll, in characters: what WhatsApp's own clients let a person write.
+pub const MAX_POLL_NAME_CHARS: usize = 255;
+
+/// Longest option of a poll, in characters.
+pub const MAX_POLL_OPTION_CHARS: usize = 100;
 
 /// What is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,17 +26,97 @@ pub enum Content {
         text: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         quoted: Option<Quote>,
+        /// JIDs of people who are called in it; the text says `@` and the number.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        mentions: Vec<String>,
+    },
+    Location {
+        latitude: Degrees,
+        longitude: Degrees,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<String>,
+    },
+    Contact {
+        name: String,
+        vcard: String,
+    },
+    Poll {
+        name: String,
+        options: Vec<String>,
+        /// How many may be chosen.
+        selectable: u32,
+        secret: PollSecret,
+    },
+    Reaction {
+        to: Target,
+        /// Empty takes an earlier reaction back.
+        emoji: String,
+    },
+    Edit {
+        of: Target,
+        text: String,
+    },
+    Delete {
+        of: Target,
     },
 }
 
 impl Content {
+    /// A text and nothing else.
+    #[must_use]
+    pub fn plain(text: impl Into<String>) -> Self {
+        Self::Text { text: text.into(), quoted: None, mentions: Vec::new() }
+    }
+
     /// The word for this kind of message.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Text { .. } => "text",
+            Self::Location { .. } => "location",
+            Self::Contact { .. } => "contact",
+            Self::Poll { .. } => "poll",
+            Self::Reaction { .. } => "reaction",
+            Self::Edit { .. } => "edit",
+            Self::Delete { .. } => "delete",
         }
     }
+
+    /// What a quotation of it shows, when that is words.
+    #[must_use]
+    pub fn words(&self) -> Option<&str> {
+        match self {
+            Self::Text { text, .. } | Self::Edit { text, .. } => Some(text),
+            Self::Contact { name, .. } | Self::Poll { name, .. } => Some(name),
+            Self::Location { name, .. } => name.as_deref(),
+            Self::Reaction { .. } | Self::Delete { .. } => None,
+        }
+    }
+}
+
+/// What votes in a poll are read with. Chosen with the poll, so that one that is sent twice is still the same poll.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PollSecret(pub [u8; 32]);
+
+impl fmt::Debug for PollSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PollSecret")
+    }
+}
+
+/// The message that a reaction, an edit or a deletion is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// WhatsApp's id of it.
+    pub message_id: String,
+    /// The session wrote it.
+    pub from_me: bool,
+    /// The JID of the member who wrote it, in a group and when it was not the session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub participant: Option<String>,
 }
 
 /// The message that another one answers.
@@ -55,6 +144,18 @@ text_enum! {
         Read = "read",
         /// It will not be sent; the code says why.
         Failed = "failed",
+    }
+}
+
+text_enum! {
+    /// What a chat shows of the one at the other side.
+    Typing {
+        /// A text is being written.
+        Composing = "composing",
+        /// A voice message is being recorded.
+        Recording = "recording",
+        /// No longer.
+        Paused = "paused",
     }
 }
 
@@ -150,9 +251,46 @@ mod tests {
 
     #[test]
     fn content_keeps_its_form_in_storage() {
-        let content = Content::Text { text: "hi".into(), quoted: None };
-        let json = serde_json::to_string(&content).unwrap();
-        assert_eq!(json, r#"{"type":"text","text":"hi"}"#);
-        assert_eq!(serde_json::from_str::<Content>(&json).unwrap(), content);
+        let target = Target { message_id: "3EB0".into(), from_me: true, participant: None };
+        let degrees = |degrees| Degrees::new(degrees).unwrap();
+        let secret = PollSecret([7; 32]);
+        let sevens = "[7,7,7,7,7,7,7,7,7,7,7,7,7,7,7,7,7,7,7,7,7,7,7,7,7,7,7,7,7,7,7,7]";
+        let table = [
+            (Content::plain("hi"), r#"{"type":"text","text":"hi"}"#.to_owned()),
+            (
+                Content::Location {
+                    latitude: degrees(-6.5),
+                    longitude: degrees(106.8),
+                    name: None,
+                    address: None,
+                },
+                r#"{"type":"location","latitude":-6.5,"longitude":106.8}"#.to_owned(),
+            ),
+            (
+                Content::Contact { name: "Budi".into(), vcard: "x".into() },
+                r#"{"type":"contact","name":"Budi","vcard":"x"}"#.to_owned(),
+            ),
+            (
+                Content::Poll { name: "?".into(), options: vec!["a".into()], selectable: 1, secret },
+                format!(r#"{{"type":"poll","name":"?","options":["a"],"selectable":1,"secret":{sevens}}}"#),
+            ),
+            (
+                Content::Reaction { to: target.clone(), emoji: "👍".into() },
+                r#"{"type":"reaction","to":{"message_id":"3EB0","from_me":true},"emoji":"👍"}"#.to_owned(),
+            ),
+            (
+                Content::Edit { of: target.clone(), text: "ho".into() },
+                r#"{"type":"edit","of":{"message_id":"3EB0","from_me":true},"text":"ho"}"#.to_owned(),
+            ),
+            (
+                Content::Delete { of: target },
+                r#"{"type":"delete","of":{"message_id":"3EB0","from_me":true}}"#.to_owned(),
+            ),
+        ];
+        for (content, json) in table {
+            assert_eq!(serde_json::to_string(&content).unwrap(), json);
+            assert_eq!(serde_json::from_str::<Content>(&json).unwrap(), content);
+            assert!(json.starts_with(&format!(r#"{{"type":"{}""#, content.kind())));
+        }
     }
 }

@@ -27,6 +27,8 @@ impl UrlLayout {
             (Self::Plain, _) | (Self::Callback, EventKind::Message) => return endpoint.clone(),
             (Self::Base, EventKind::Message) => "message",
             (Self::Base | Self::Callback, EventKind::Session) => "session",
+            // Neither asks for these unless somebody made it.
+            (Self::Base | Self::Callback, EventKind::Receipt) => "receipt",
         };
         let mut address = endpoint.clone();
         if let Ok(mut path) = address.path_segments_mut() {
@@ -201,6 +203,8 @@ mod tests {
             (UrlLayout::Callback, "http://h/cb?a=1", EventKind::Message, "http://h/cb?a=1"),
             (UrlLayout::Callback, "http://h/cb?a=1", EventKind::Session, "http://h/cb/session?a=1"),
             (UrlLayout::Plain, "http://h/x", EventKind::Session, "http://h/x"),
+            (UrlLayout::Plain, "http://h/x", EventKind::Receipt, "http://h/x"),
+            (UrlLayout::Callback, "http://h/cb", EventKind::Receipt, "http://h/cb/receipt"),
         ];
         for (layout, endpoint, kind, address) in table {
             assert_eq!(layout.address(&endpoint.parse().unwrap(), kind).as_str(), address);

@@ -24,6 +24,9 @@ pub(crate) const DATABASE_NOW: Dialect = Dialect {
 /// Keeps rows that were read unchanged until the transaction ends. SQLite has one writer anyway.
 pub(crate) const LOCK_ROWS: Dialect = Dialect { sqlite: "", postgres: " FOR NO KEY UPDATE OF s" };
 
+/// Keeps rows that others are about to refer to from being removed until the transaction ends.
+pub(crate) const KEEP_ROWS: Dialect = Dialect { sqlite: "", postgres: " FOR KEY SHARE OF s" };
+
 /// Takes rows that nobody else is taking at the moment.
 pub(crate) const SKIP_LOCKED: Dialect = Dialect { sqlite: "", postgres: " FOR UPDATE SKIP LOCKED" };
 

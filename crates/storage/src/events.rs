@@ -5,7 +5,6 @@ use std::collections::{HashMap, HashSet};
 use domain::{
     DeliveryId, EventId, Fence, SessionId, Timestamp, UserId,
     event::{EventKind, InboundMessage},
-    message::Quote,
 };
 use sqlx::QueryBuilder;
 use uuid::Uuid;
@@ -35,31 +34,6 @@ impl Database {
     pub async fn commit_inbound(&self, fence: Fence, messages: Vec<InboundMessage>) -> Result<Committed> {
         self.writes.write(CommitInbound { fence, messages }).await?.ok_or(Error::LeaseLost)
     }
-
-    /// A received message as another one quotes it.
-    pub async fn received_message(&self, session: SessionId, message_id: &str) -> Result<Option<Quote>> {
-        let mut reader = self.reader().await?;
-        let row: Option<(Option<String>, String)> = with_conn!(&mut reader, conn => {
-            sqlx::query_as(
-                "SELECT sender, payload FROM events WHERE session_id = $1 AND message_id = $2 LIMIT 1",
-            )
-            .bind(session.uuid())
-            .bind(message_id)
-            .fetch_optional(conn)
-            .await?
-        });
-        let Some((Some(participant), payload)) = row else { return Ok(None) };
-        let text = serde_json::from_str::<StoredText>(&payload)
-            .map_err(|error| Error::Unreadable { what: "event", reason: error.to_string() })?
-            .message;
-        Ok(Some(Quote { message_id: message_id.to_owned(), participant, text }))
-    }
-}
-
-/// The part of a message's payload that a quotation shows.
-#[derive(serde::Deserialize)]
-struct StoredText {
-    message: Option<String>,
 }
 
 /// An event that is not stored yet.
@@ -70,6 +44,8 @@ pub(crate) struct NewEvent<'a> {
     pub kind: EventKind,
     pub sequence: i64,
     pub message: Option<&'a InboundMessage>,
+    /// The chat that it belongs to.
+    pub chat: Option<&'a str>,
     pub payload: String,
 }
 
@@ -233,6 +209,7 @@ fn number<'a>(
                 kind: EventKind::Message,
                 sequence,
                 message: Some(message),
+                chat: Some(&message.chat),
                 payload,
             })
         })
@@ -254,7 +231,7 @@ pub(crate) async fn announce(tx: &mut Tx, events: &[NewEvent<'_>], now: Timestam
                     .push_bind(event.user.0)
                     .push_bind(event.kind.as_str())
                     .push_bind(event.sequence)
-                    .push_bind(event.message.map(|message| message.chat.clone()))
+                    .push_bind(event.chat.map(ToOwned::to_owned))
                     .push_bind(event.message.map(|message| message.sender.clone()))
                     .push_bind(event.message.map(|message| message.message_id.clone()))
                     .push_bind(event.payload.clone())
@@ -292,8 +269,8 @@ pub(crate) async fn announce(tx: &mut Tx, events: &[NewEvent<'_>], now: Timestam
     Ok(deliveries.iter().map(|(event, _)| event.id).collect())
 }
 
-/// What goes out one after the other: the messages of a chat; the states of a session.
+/// What goes out one after the other: the messages and receipts of a chat; the states of a session.
 fn ordering_key(event: &NewEvent<'_>) -> String {
     let session = event.session.uuid().simple();
-    event.message.map_or_else(|| session.to_string(), |message| format!("{session} {}", message.chat))
+    event.chat.map_or_else(|| session.to_string(), |chat| format!("{session} {chat}"))
 }

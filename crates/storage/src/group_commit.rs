@@ -23,6 +23,7 @@ use crate::{
     events::CommitInbound,
     fence::{self, Allowed},
     outbound::{Accept, Advance},
+    receipts::NoteReceipts,
     session_state::StateWrite,
     transitions::Transition,
 };
@@ -122,6 +123,7 @@ lanes! {
     transitions: Transition,
     accept: Accept,
     advance: Advance,
+    receipts: NoteReceipts,
     inbound: CommitInbound,
     settle: Settle,
 }

@@ -1,6 +1,6 @@
 //! Messages on their way to WhatsApp: stored before the caller hears "yes", sent by whoever holds the session.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use domain::{
     Fence, MessageId, RunnerId, SessionId, Timestamp, UserId,
@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::{
     Result,
     database::{Database, Shared},
+    dialect::KEEP_ROWS,
     driver::{Tx, runs, with_conn},
     error::Error,
     fence::Allowed,
@@ -28,6 +29,8 @@ pub enum Accepted {
     Same(Box<Message>),
     /// The idempotency key was used for another request.
     KeyReused,
+    /// There is no such session, or none any more: nothing was stored.
+    NoSession,
 }
 
 /// How a message came further.
@@ -215,8 +218,9 @@ impl Write for Accept {
         _shared: &Shared,
         tx: &mut Tx,
     ) -> Result<Vec<Accepted>> {
+        let sessions = standing(tx, writes.iter().map(|Self(message)| message.session)).await?;
         let mut rows = Vec::with_capacity(writes.len());
-        for Self(message) in writes {
+        for Self(message) in writes.iter().filter(|Self(message)| sessions.contains(&message.session)) {
             let body =
                 serde_json::to_string(&message.content).map_err(|error| Error::Refused(error.to_string()))?;
             rows.push((message, body));
@@ -252,12 +256,36 @@ impl Write for Accept {
         for Self(message) in writes {
             outputs.push(if stored.contains(&message.id.uuid()) {
                 Accepted::New
-            } else {
+            } else if sessions.contains(&message.session) {
                 earlier(tx, message).await?
+            } else {
+                Accepted::NoSession
             });
         }
         Ok(outputs)
     }
+}
+
+/// Those of the sessions that are there, and stay at least until the transaction ends: nothing is left queued for one
+/// that is being removed.
+async fn standing(tx: &mut Tx, sessions: impl Iterator<Item = SessionId>) -> Result<HashSet<SessionId>> {
+    let wanted: BTreeSet<SessionId> = sessions.collect();
+    let wanted: Vec<_> = wanted.into_iter().collect();
+    let mut standing = HashSet::with_capacity(wanted.len());
+    let keep = KEEP_ROWS.of(tx);
+    for run in runs(&wanted) {
+        let ids: Vec<Uuid> = with_conn!(tx, conn => {
+            let mut query = QueryBuilder::new("SELECT s.id FROM sessions s WHERE s.id IN (");
+            let mut list = query.separated(", ");
+            for session in run {
+                list.push_bind(session.uuid());
+            }
+            query.push(") ORDER BY s.id").push(keep);
+            query.build_query_scalar().fetch_all(conn).await?
+        });
+        standing.extend(ids.into_iter().map(SessionId::from));
+    }
+    Ok(standing)
 }
 
 #[derive(sqlx::FromRow)]

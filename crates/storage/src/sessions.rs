@@ -266,6 +266,30 @@ impl Database {
         Ok(rows.into_iter().map(|(id, token)| Fence { session: id.into(), token }).collect())
     }
 
+    /// Wants a session to run no longer; its keys stay. With `force` it is also taken from whoever holds it, for when
+    /// that one does not answer. Returns whether it was there.
+    pub async fn stop_session(&self, id: SessionId, reason: &str, force: bool) -> Result<bool> {
+        let now = self.now();
+        let mut tx = self.begin().await?;
+        if !transitions::unowned(&mut tx, id, SessionState::Stopped, Some(reason), now).await? {
+            return Ok(false);
+        }
+        with_conn!(&mut tx, conn => {
+            sqlx::query(
+                "UPDATE sessions SET wanted = FALSE,
+                   token = token + CASE WHEN $2 THEN 1 ELSE 0 END,
+                   runner_id = CASE WHEN $2 THEN NULL ELSE runner_id END
+                 WHERE id = $1",
+            )
+            .bind(id.uuid())
+            .bind(force)
+            .execute(conn)
+            .await?;
+        });
+        tx.commit().await?;
+        Ok(true)
+    }
+
     /// Removes a session with its keys; what it received is still delivered, what it had not sent fails. Returns
     /// whether it was there.
     pub async fn delete_session(&self, id: SessionId, reason: &str) -> Result<bool> {
@@ -274,10 +298,11 @@ impl Database {
         if !transitions::unowned(&mut tx, id, SessionState::LoggedOut, Some(reason), now).await? {
             return Ok(false);
         }
-        fail_queued(&mut tx, id).await?;
         with_conn!(&mut tx, conn => {
             sqlx::query("DELETE FROM sessions WHERE id = $1").bind(id.uuid()).execute(conn).await?;
         });
+        // After the removal, which has waited for whoever was just storing a message for the session.
+        fail_queued(&mut tx, id).await?;
         tx.commit().await?;
         Ok(true)
     }

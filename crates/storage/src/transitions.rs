@@ -175,6 +175,7 @@ async fn set_state(
         kind: EventKind::Session,
         sequence,
         message: None,
+        chat: None,
         payload,
     };
     announce(tx, &[event], at).await?;

@@ -29,7 +29,7 @@ async fn queued(stand: &Stand, fence: Fence) -> MessageId {
         user: UserId::ADMIN,
         wa_id: MessageId::new().to_string(),
         chat: "1@s.whatsapp.net".into(),
-        content: Content::Text { text: "hi".into(), quoted: None },
+        content: Content::plain("hi"),
         idempotency: None,
         accepted_at: START,
         expires_at: START + MINUTE,

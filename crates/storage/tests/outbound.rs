@@ -13,7 +13,7 @@ fn text(fence: Fence, text: &str) -> NewMessage {
         user: UserId::ADMIN,
         wa_id: format!("WA-{text}"),
         chat: "1@s.whatsapp.net".into(),
-        content: Content::Text { text: text.into(), quoted: None },
+        content: Content::plain(text),
         idempotency: None,
         accepted_at: START,
         expires_at: START + MINUTE,
@@ -148,5 +148,49 @@ on_both! {
         stand.database.delete_session(fence.session, "removed").await.unwrap();
         let failed = stand.database.message(message.id).await.unwrap().unwrap();
         assert_eq!(failed.failure.unwrap().code, FailureCode::SessionGone);
+    }
+
+    async fn nothing_is_stored_for_a_session_that_is_gone(stand) {
+        let admin = stand.admin().await;
+        let (fence, other) = (stand.held(admin, "shop").await, stand.held(admin, "second").await);
+        stand.database.delete_session(fence.session, "removed").await.unwrap();
+        let (gone, there) = tokio::join!(
+            stand.database.accept_message(keyed(fence, "k", "b", "a")),
+            stand.database.accept_message(text(other, "b")));
+        assert_eq!((gone.unwrap(), there.unwrap()), (Accepted::NoSession, Accepted::New));
+        assert_eq!(stand.number("SELECT COUNT(*) FROM outbound").await, 1);
+    }
+
+    async fn a_removal_leaves_nothing_queued_whenever_it_comes(stand) {
+        let admin = stand.admin().await;
+        for round in 0..10 {
+            let fence = stand.held(admin, &format!("shop {round}")).await;
+            let texts: Vec<_> = (0..20).map(|n| text(fence, &format!("{round}-{n}"))).collect();
+            let sends = async {
+                for message in texts {
+                    let accepted = stand.database.accept_message(message).await.unwrap();
+                    assert!(matches!(accepted, Accepted::New | Accepted::NoSession));
+                    tokio::task::yield_now().await;
+                }
+            };
+            let ((), removed) = tokio::join!(sends, stand.database.delete_session(fence.session, "removed"));
+            assert!(removed.unwrap());
+        }
+        assert_eq!(stand.number("SELECT COUNT(*) FROM outbound WHERE state = 'queued'").await, 0);
+    }
+
+    async fn a_message_is_found_by_whatsapps_id_in_its_own_session(stand) {
+        let admin = stand.admin().await;
+        let (fence, other) = (stand.held(admin, "shop").await, stand.held(admin, "second").await);
+        let (one, same_id) = (text(fence, "a"), text(other, "a"));
+        for message in [&one, &same_id] {
+            assert_eq!(stand.database.accept_message(message.clone()).await.unwrap(), Accepted::New);
+        }
+        let found = async |session, id| {
+            stand.database.message_by_wa_id(session, id).await.unwrap().map(|message: Message| message.id)
+        };
+        assert_eq!(found(fence.session, "WA-a").await, Some(one.id));
+        assert_eq!(found(other.session, "WA-a").await, Some(same_id.id));
+        assert_eq!(found(fence.session, "WA-b").await, None);
     }
 }

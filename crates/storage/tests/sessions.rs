@@ -1,7 +1,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use domain::{RunnerId, session::SessionState};
-use storage::{Error, RunnerRegistration, Started};
+use storage::{Error, RunnerRegistration, Started, Transition};
 
 use crate::stand::{MINUTE, START, on_both, to};
 
@@ -149,5 +149,33 @@ on_both! {
         let late = store.write(vec![storage::Change::put("identity", "a", b"x".as_slice())]).await;
         assert!(matches!(late, Err(Error::LeaseLost)));
         assert_ne!(stand.start(admin, "shop").await.id, fence.session);
+    }
+
+    async fn a_stopped_session_keeps_its_keys_and_starts_again(stand) {
+        let admin = stand.admin().await;
+        let fence = stand.held(admin, "shop").await;
+        let connected = Transition { credentials_present: Some(true), ..to(fence, SessionState::Connected) };
+        stand.database.transition(connected).await.unwrap();
+        // Its holder has stopped it already, and is still putting its things away.
+        stand.database.transition(to(fence, SessionState::Stopped)).await.unwrap();
+        assert!(stand.database.stop_session(fence.session, "stopped", false).await.unwrap());
+        let session = stand.session(fence).await;
+        assert_eq!((session.state, session.wanted, session.credentials_present), (SessionState::Stopped, false, true));
+        assert_eq!(session.reason.as_deref(), Some("stopped"));
+        stand.database.transition(to(fence, SessionState::Stopped)).await.unwrap();
+        stand.database.release_session(fence).await.unwrap();
+        let runner = stand.runner().await;
+        assert!(stand.database.claim_sessions(runner, 10).await.unwrap().is_empty(), "it is not wanted");
+
+        let started = stand.start(admin, "shop").await;
+        assert_eq!((started.state, started.wanted, started.id), (SessionState::Connecting, true, fence.session));
+        let fence = stand.claim(runner, started.id).await;
+        // A holder that does not answer loses it.
+        assert!(stand.database.stop_session(fence.session, "stopped", true).await.unwrap());
+        let late = stand.database.transition(to(fence, SessionState::Connected)).await;
+        assert!(matches!(late, Err(Error::LeaseLost)));
+        assert_eq!(stand.session(fence).await.state, SessionState::Stopped);
+        stand.database.delete_session(fence.session, "gone").await.unwrap();
+        assert!(!stand.database.stop_session(fence.session, "stopped", true).await.unwrap());
     }
 }

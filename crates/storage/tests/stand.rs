@@ -217,6 +217,7 @@ pub fn message(chat: &str, id: &str) -> InboundMessage {
         push_name: None,
         text: Some("halo".into()),
         kind: "text".into(),
+        detail: None,
         sent_at: START,
         replayed: false,
     }

@@ -59,7 +59,7 @@ impl std::fmt::Debug for Client {
     }
 }
 
-/// Why a question about numbers has no answer.
+/// Why WhatsApp did not answer a question, or did not do what it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CheckError {
     #[error("the session is not connected")]
@@ -70,6 +70,18 @@ pub enum CheckError {
     Timeout,
     #[error("WhatsApp refused to answer: {reason}")]
     Refused { reason: String },
+}
+
+impl CheckError {
+    pub(crate) fn of(error: &(impl std::error::Error + 'static)) -> Self {
+        if error.is_timeout() {
+            Self::Timeout
+        } else if error.is_transport_unavailable() {
+            Self::NotConnected
+        } else {
+            Self::Refused { reason: error.to_string() }
+        }
+    }
 }
 
 /// Why there is no pairing code.
@@ -124,29 +136,24 @@ impl Client {
     /// Asks WhatsApp which of these phone numbers (digits only) it knows; gives the JID of each that it does, in the
     /// order of the question.
     pub async fn check_numbers(&self, numbers: &[String]) -> Result<Vec<Option<String>>, CheckError> {
-        if !self.shared.link.lease.held() {
-            return Err(CheckError::LeaseLost);
-        }
-        if !self.is_connected() {
-            return Err(CheckError::NotConnected);
-        }
+        self.may_ask()?;
         // One question for each: WhatsApp answers with the number as it should be written, which cannot be told
         // apart from another number's answer.
         let checks: Vec<_> = numbers.iter().map(|number| self.check_number(number)).collect();
         stream::iter(checks).buffered(CHECKS_AT_ONCE).try_collect().await
     }
 
+    /// Whether a question can be put to WhatsApp now.
+    pub(crate) fn may_ask(&self) -> Result<(), CheckError> {
+        if !self.shared.link.lease.held() {
+            return Err(CheckError::LeaseLost);
+        }
+        if self.is_connected() { Ok(()) } else { Err(CheckError::NotConnected) }
+    }
+
     async fn check_number(&self, number: &str) -> Result<Option<String>, CheckError> {
         let answer = self.shared.library.contacts().is_on_whatsapp(&[Jid::pn(number)]).await;
-        let found = answer.map_err(|error| {
-            if error.is_timeout() {
-                CheckError::Timeout
-            } else if error.is_transport_unavailable() {
-                CheckError::NotConnected
-            } else {
-                CheckError::Refused { reason: error.to_string() }
-            }
-        })?;
+        let found = answer.map_err(|error| CheckError::of(&error))?;
         let found = found.into_iter().find(|found| found.is_registered);
         Ok(found.map(|found| found.pn_jid.unwrap_or(found.jid).to_non_ad_string()))
     }
@@ -168,19 +175,6 @@ impl Client {
                 PairingError::Refused { reason: error.to_string() }
             }
         })
-    }
-
-    /// Shows in a chat that somebody is typing, or no longer is. A courtesy: that it failed is not told.
-    pub async fn typing(&self, chat: &str, on: bool) {
-        let Ok(chat) = chat.parse::<Jid>() else { return };
-        if !self.shared.link.lease.held() || !self.is_connected() {
-            return;
-        }
-        let state = self.shared.library.chatstate();
-        let sent = if on { state.send_composing(&chat).await } else { state.send_paused(&chat).await };
-        if let Err(error) = sent {
-            tracing::debug!(error = %error, "the typing state was not sent");
-        }
     }
 
     /// Unlinks the device, as well as the connection allows, then [disconnects](Self::disconnect). The keys stay in
@@ -236,7 +230,12 @@ async fn keep_connected(
     library.enable_auto_reconnect.store(false, std::sync::atomic::Ordering::Relaxed);
     while leaving.run_until_cancelled(options.pace.turn()).await.is_some() && link.lease.held() {
         link.begin();
+        let linked_before = library.pn().is_some();
         library.run().await;
+        // The library tells of a link after it has confirmed it; WhatsApp may have ended the connection by then.
+        if !linked_before && library.pn().is_some() {
+            link.paired();
+        }
         let end = link.end();
         if leaving.is_cancelled() {
             return;

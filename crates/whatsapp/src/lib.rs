@@ -27,6 +27,7 @@
 mod acks;
 mod backoff;
 mod cache;
+mod chat;
 mod client;
 mod connection;
 mod content;
@@ -42,6 +43,7 @@ mod send;
 mod store;
 mod whatsapp;
 
+pub use chat::Profile;
 pub use client::{CheckError, Client, PairingError};
 pub use events::{Events, Happened, ReceiptKind};
 pub use options::{DEFAULT_VERSION, Options, OptionsError};

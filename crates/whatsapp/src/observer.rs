@@ -1,7 +1,7 @@
 //! Listens to the library and says it in the gateway's words. Runs inline where the library speaks, so it never
 //! waits for anything.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use domain::Timestamp;
 use wacore::types::{
@@ -14,6 +14,7 @@ use crate::{Happened, ReceiptKind, inbound::Intake, link::Link, runtime::Tasks};
 pub(crate) struct Observer {
     pub(crate) link: Arc<Link>,
     pub(crate) intake: Arc<Intake>,
+    pub(crate) library: Weak<whatsapp_rust::Client>,
     pub(crate) tasks: Tasks,
 }
 
@@ -57,7 +58,8 @@ impl EventHandler for Observer {
             }
             // Messages that bypass the hook: what the phone sent again because this device could not read it.
             Event::Messages(batch) if !batch.hook_committed => {
-                self.tasks.spawn(Arc::clone(&self.intake).late(Arc::clone(&batch.messages)));
+                let intake = Arc::clone(&self.intake);
+                self.tasks.spawn(intake.late(Weak::clone(&self.library), Arc::clone(&batch.messages)));
             }
             Event::Connected(_) => {
                 self.link.became_ready();

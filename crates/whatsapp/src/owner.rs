@@ -1,7 +1,7 @@
 //! What the owner of a client provides: its claim, a place for messages, and a pace.
 
 use async_trait::async_trait;
-use domain::event::InboundMessage;
+use domain::{detail::KnownPoll, event::InboundMessage};
 
 /// Whether this process may still act for the session. Asked often: an answer is one atomic load.
 pub trait Lease: Send + Sync {
@@ -18,6 +18,9 @@ pub trait Inbox: Send + Sync {
     /// Stores all messages, or none; returns after the commit. The same message may come again, and again with
     /// others. An error leaves them with WhatsApp, which sends them again on the next connection.
     async fn commit(&self, messages: Vec<InboundMessage>) -> Result<(), storage::Error>;
+
+    /// A poll that went out of this session or came in, by WhatsApp's id; what votes in it are read with.
+    async fn poll(&self, message_id: &str) -> Result<Option<KnownPoll>, storage::Error>;
 }
 
 /// How fast a process opens connections to WhatsApp.

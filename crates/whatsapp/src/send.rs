@@ -2,9 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domain::message::Message;
+use domain::message::{Content, Message};
 use tokio::{sync::oneshot, time::timeout};
-use wacore_binary::Jid;
+use wacore::types::message::AddressingMode;
+use wacore_binary::{Jid, JidExt as _};
 use whatsapp_rust::{
     ClientError, ErrorChainExt as _, SendOptions,
     socket::error::{EncryptSendError, EncryptSendErrorKind},
@@ -73,7 +74,9 @@ impl Client {
         }
 
         let ack = Expected::new(&self.shared.link.acks, &message.wa_id);
-        let body = content::to_whatsapp(&message.content);
+        let own = self.own_address(&message.content, &chat).await;
+        let setting = content::Setting { chat: &message.chat, own, at: message.accepted_at };
+        let body = content::to_whatsapp(&message.content, &setting);
         let options = SendOptions::default().with_message_id(message.wa_id.clone());
         let library = Arc::clone(&self.shared.library);
         // A task of its own: a caller that goes away must not leave the library in the middle of its keys.
@@ -92,6 +95,19 @@ impl Client {
             Ok(Ok(Err(code))) => Err(SendError::Refused { code }),
             Ok(Err(_)) | Err(_) => Err(SendError::Unconfirmed),
         }
+    }
+
+    /// The session's own address in a group, which an edit there names as its author; by number when the group cannot
+    /// be asked.
+    async fn own_address(&self, content: &Content, chat: &Jid) -> Option<String> {
+        if !matches!(content, Content::Edit { .. }) || !chat.is_group() {
+            return None;
+        }
+        let library = &self.shared.library;
+        let group = library.groups().query_info(chat).await.ok();
+        let by_lid = group.is_some_and(|group| group.addressing_mode == AddressingMode::Lid);
+        let own = library.lid().filter(|_| by_lid).or_else(|| library.pn());
+        own.map(|own| own.to_non_ad_string())
     }
 }
 

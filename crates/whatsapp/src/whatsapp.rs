@@ -75,7 +75,12 @@ impl WhatsApp {
         let intake = Arc::new(Intake::new(Arc::clone(&link), inbox));
         // Boxed: the caller's task would carry the room for it for as long as the session lives.
         let library = Box::pin(self.library(Arc::new(backend), &link, &tasks, &intake)).await?;
-        let observer = Observer { link: Arc::clone(&link), intake, tasks: tasks.clone() };
+        let observer = Observer {
+            link: Arc::clone(&link),
+            intake,
+            library: Arc::downgrade(&library),
+            tasks: tasks.clone(),
+        };
         library.subscribe_handler(Arc::new(observer)).detach();
         Ok((Client::new(library, link, tasks, Arc::clone(&self.options)), Events(events)))
     }

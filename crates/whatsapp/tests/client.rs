@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+#[path = "client/chats.rs"]
+mod chats;
 mod support;
 
 use std::{
@@ -15,8 +17,9 @@ use std::{
 use async_trait::async_trait;
 use domain::{
     MessageId, Timestamp, UserId,
+    detail::KnownPoll,
     event::InboundMessage,
-    message::{Content, Message, MessageState, Quote, wa_message_id},
+    message::{Content, Message, MessageState, Quote, Typing, wa_message_id},
 };
 use fake_whatsapp::{AccountHandle, Failure, FakeWhatsApp, Kick};
 use scratch::wait_for;
@@ -33,6 +36,7 @@ const CUSTOMER: &str = "628110000002";
 #[derive(Default)]
 struct Letterbox {
     messages: Mutex<Vec<InboundMessage>>,
+    polls: Mutex<Vec<(String, KnownPoll)>>,
     full: AtomicBool,
     refused: AtomicBool,
 }
@@ -46,6 +50,10 @@ impl Inbox for Letterbox {
         }
         self.messages.lock().unwrap().extend(messages);
         Ok(())
+    }
+
+    async fn poll(&self, message_id: &str) -> Result<Option<KnownPoll>, storage::Error> {
+        Ok(self.polls.lock().unwrap().iter().find(|(id, _)| id == message_id).map(|(_, poll)| poll.clone()))
     }
 }
 
@@ -114,7 +122,7 @@ impl Stage {
     }
 
     fn message(&self, text: &str) -> Message {
-        self.content(Content::Text { text: text.to_owned(), quoted: None })
+        self.content(Content::plain(text))
     }
 
     fn content(&self, content: Content) -> Message {
@@ -229,7 +237,11 @@ async fn a_quote_arrives_as_one() {
         text: Some("how much?".to_owned()),
     };
     client
-        .send(&stage.content(Content::Text { text: "two".to_owned(), quoted: Some(quoted) }))
+        .send(&stage.content(Content::Text {
+            text: "two".to_owned(),
+            quoted: Some(quoted),
+            mentions: Vec::new(),
+        }))
         .await
         .unwrap();
     let got = stage.customer().wait_text("two", SOON).await.unwrap();
@@ -422,7 +434,7 @@ async fn numbers_are_known_or_not() {
     let asked = [CUSTOMER.to_owned(), "628119999999".to_owned(), SHOP.to_owned()];
     let answers = client.check_numbers(&asked).await.unwrap();
     assert_eq!(answers, [Some(stage.customer().jid()), None, Some(stage.shop().jid())]);
-    client.typing(&stage.customer().jid(), true).await;
+    client.typing(&stage.customer().jid(), Typing::Composing).await;
     client.disconnect().await;
 }
 

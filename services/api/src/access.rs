@@ -1,10 +1,16 @@
 //! Which session a caller means, and whether it is theirs.
 
-use axum::http::StatusCode;
+use axum::{
+    extract::{Path, rejection::PathRejection},
+    http::StatusCode,
+};
 use domain::session::{InvalidName, Session, full_name};
 use storage::Database;
 
-use crate::{auth::Caller, error::Problem};
+use crate::{
+    auth::Caller,
+    error::{Problem, answers_as_problem},
+};
 
 /// What a caller's word for a session stands for.
 #[derive(Debug)]
@@ -39,6 +45,30 @@ impl From<AccessError> for Problem {
     }
 }
 
+/// Why a route has nothing to show. What is another's is said to be not there.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LookupError {
+    #[error("Session does not exist")]
+    NoSession,
+    #[error("Message not found")]
+    NoMessage,
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
+}
+
+impl From<LookupError> for Problem {
+    fn from(error: LookupError) -> Self {
+        let words = error.to_string();
+        match error {
+            LookupError::NoSession => Self::new(StatusCode::NOT_FOUND, "session_not_found", words),
+            LookupError::NoMessage => Self::new(StatusCode::NOT_FOUND, "message_not_found", words),
+            LookupError::Storage(error) => error.into(),
+        }
+    }
+}
+
+answers_as_problem!(LookupError);
+
 /// Looks up what a caller calls `given`.
 pub(crate) async fn named(database: &Database, caller: &Caller, given: &str) -> storage::Result<Named> {
     let full = match full_name(&caller.username, caller.is_admin, given) {
@@ -62,6 +92,22 @@ pub(crate) async fn own(
         Named::Own(session) => Ok(session),
         Named::Foreign => Err(AccessError::Foreign),
         Named::Unknown => Err(AccessError::Unknown),
+    }
+}
+
+/// A part of a route's path; one that is no text is nobody's name.
+pub(crate) type PathName = Result<Path<String>, PathRejection>;
+
+/// The session that a path names, for the routes under `/session/{name}`.
+pub(crate) async fn visible(
+    database: &Database,
+    caller: &Caller,
+    name: PathName,
+) -> Result<Box<Session>, LookupError> {
+    let Path(name) = name.map_err(|_| LookupError::NoSession)?;
+    match named(database, caller, &name).await? {
+        Named::Own(session) => Ok(session),
+        Named::Foreign | Named::Unknown => Err(LookupError::NoSession),
     }
 }
 

@@ -19,3 +19,8 @@ pub(crate) fn session_changed(bus: &Bus, session: SessionId) {
 pub(crate) fn user_changed(bus: &Bus, user: UserId) {
     bus.publish(&subjects::user_changed(user), &Hint::UserChanged { user });
 }
+
+/// Events of a user's sessions are stored.
+pub(crate) fn events_stored(bus: &Bus, user: UserId) {
+    bus.publish(&subjects::events_stored(user), &Hint::EventsStored { user });
+}

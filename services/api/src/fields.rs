@@ -2,6 +2,8 @@
 //! wrong. A handler reads its fields in the order in which the contract lists them, so the first that is wrong is
 //! the one that is named.
 
+mod lists;
+
 use std::fmt;
 
 use axum::{
@@ -51,6 +53,9 @@ pub(crate) enum Invalid {
     NotUrl { field: &'static str, place: Place },
     #[error("String must contain at most {most} character(s) field '{field}' on {place}")]
     TooLong { most: usize, field: &'static str, place: Place },
+    /// Any other rule that a value breaks.
+    #[error("{rule} field '{field}' on {place}")]
+    Unfit { rule: String, field: &'static str, place: Place },
     #[error("Expected object, received {received} on json")]
     NotAnObject { received: &'static str },
     #[error("Malformed JSON in request body")]
@@ -68,7 +73,8 @@ impl From<Invalid> for Problem {
             | Invalid::WrongType { .. }
             | Invalid::TooShort { .. }
             | Invalid::TooLong { .. }
-            | Invalid::NotUrl { .. } => (StatusCode::BAD_REQUEST, "invalid_field"),
+            | Invalid::NotUrl { .. }
+            | Invalid::Unfit { .. } => (StatusCode::BAD_REQUEST, "invalid_field"),
             Invalid::NotAnObject { .. } => (StatusCode::BAD_REQUEST, "invalid_body"),
             Invalid::Malformed => (StatusCode::BAD_REQUEST, "malformed_json"),
             Invalid::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),

@@ -9,6 +9,7 @@
 
 mod access;
 mod announce;
+mod asking;
 mod auth;
 mod edge;
 mod error;
@@ -22,6 +23,8 @@ mod routes;
 mod sending;
 mod serve;
 mod state;
+mod stopping;
+mod stream;
 #[cfg(test)]
 mod testing;
 

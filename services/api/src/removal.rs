@@ -42,6 +42,7 @@ pub(crate) async fn remove_session(state: &ApiState, session: &Session, reason: 
     }
     if state.database.delete_session(session.id, reason).await? {
         announce::session_changed(&state.bus, session.id);
+        announce::events_stored(&state.bus, session.user);
     }
     Ok(())
 }

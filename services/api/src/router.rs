@@ -16,7 +16,7 @@ use utoipa::{
 use crate::{
     edge::edge,
     error,
-    routes::{dashboard, message, pages, session, status, system, user},
+    routes::{contact, dashboard, event, message, pages, session, status, system, user},
     sending,
     state::ApiState,
 };
@@ -31,9 +31,26 @@ pub fn router(state: ApiState) -> Router {
         .route("/session", get(session::list::handler))
         .route("/session/start", post(session::start::handler).get(session::start_page::handler).head(none))
         .route("/session/logout", any(session::logout::handler))
+        .route("/session/{name}", get(session::get::handler))
+        .route("/session/{name}/restart", post(session::restart::handler))
+        .route("/session/{name}/stop", post(session::stop::handler))
+        .route("/session/{name}/pair-code", post(session::pair_code::handler))
         .route("/session/{name}/qr", get(session::qr::handler))
+        .route("/session/{name}/qr/events", get(session::qr_events::handler))
+        .route("/session/{name}/events", get(session::history::handler))
+        .route("/events", get(event::stream::handler))
         .route("/message/send-text", post(message::send_text::handler).get(send_text_query).head(none))
+        .route("/message/send-location", post(message::send_location::handler))
+        .route("/message/send-contact", post(message::send_contact::handler))
+        .route("/message/send-poll", post(message::send_poll::handler))
+        .route("/message/send-reaction", post(message::send_reaction::handler))
+        .route("/message/edit", post(message::edit::handler))
+        .route("/message/delete", post(message::delete::handler))
+        .route("/message/mark-read", post(message::mark_read::handler))
+        .route("/message/typing", post(message::typing::handler))
         .route("/message/{id}", get(message::get::handler))
+        .route("/contact/check", post(contact::check::handler))
+        .route("/profile", post(contact::profile::handler))
         .route("/status", get(status::fleet::handler))
         .route("/status/{session}", get(status::session::handler))
         .route("/admin", get(pages::admin::handler))
@@ -67,6 +84,8 @@ use message::send_text_query::handler as send_text_query;
     tags(
         (name = "session", description = "Numbers: link them, list them, unlink them"),
         (name = "message", description = "Messages: send them, see how far they came"),
+        (name = "contact", description = "The people at the other side"),
+        (name = "event", description = "What happens, as it happens"),
         (name = "status", description = "What a monitor watches"),
         (name = "user", description = "Users, kept by an admin"),
         (name = "dashboard", description = "What a user sees and sets of their own"),
@@ -75,8 +94,12 @@ use message::send_text_query::handler as send_text_query;
     ),
     paths(
         session::list::handler, session::start::handler, session::start_page::handler, session::logout::handler,
-        session::qr::handler, message::send_text::handler, message::send_text_query::handler,
-        message::get::handler, status::fleet::handler, status::session::handler, system::welcome::handler,
+        session::get::handler, session::restart::handler, session::stop::handler, session::pair_code::handler,
+        session::qr::handler, session::qr_events::handler, session::history::handler, event::stream::handler,
+        message::send_text::handler, message::send_text_query::handler, message::send_location::handler,
+        message::send_contact::handler, message::send_poll::handler, message::send_reaction::handler,
+        message::edit::handler, message::delete::handler, message::mark_read::handler, message::typing::handler,
+        message::get::handler, contact::check::handler, contact::profile::handler, status::fleet::handler, status::session::handler, system::welcome::handler,
         system::health::handler, system::ready::handler, system::openapi::handler,
         user::list::handler, user::create::handler, user::delete::handler, user::set_password::handler,
         user::configure::handler, dashboard::session_info::handler, dashboard::set_callback::handler,

@@ -14,6 +14,7 @@ use crate::{
     auth::{Credentials, LoginLimits},
     routes::system::Readiness,
     sending::Numbers,
+    stream::Streams,
 };
 
 /// What an operator can set about the API.
@@ -47,6 +48,10 @@ pub struct Settings {
     pub message_ttl: Duration,
     /// Messages that may wait for a session that is not connected.
     pub queue_limit: u32,
+    /// Whether a chat shows "typing" before a text, unless the request says otherwise.
+    pub typing_indicator: bool,
+    /// Streams of server-sent events that are open at the same time.
+    pub max_streams: usize,
 }
 
 impl Default for Settings {
@@ -66,6 +71,8 @@ impl Default for Settings {
             logout_wait: Duration::from_secs(10),
             message_ttl: Duration::from_hours(24),
             queue_limit: 10_000,
+            typing_indicator: false,
+            max_streams: 1000,
         }
     }
 }
@@ -96,6 +103,7 @@ pub struct Shared {
     pub(crate) credentials: Credentials,
     pub(crate) numbers: Numbers,
     pub(crate) readiness: Readiness,
+    pub(crate) streams: Streams,
 }
 
 impl ApiState {
@@ -104,6 +112,7 @@ impl ApiState {
         let Parts { database, bus, passwords, keyed_hash, clock, settings, shutdown } = parts;
         let credentials =
             Credentials::new(database.clone(), passwords.clone(), keyed_hash, &settings.login_limits);
+        let streams = Streams::new(settings.max_streams);
         Self(Arc::new(Shared {
             database,
             bus,
@@ -114,6 +123,7 @@ impl ApiState {
             credentials,
             numbers: Numbers::default(),
             readiness: Readiness::default(),
+            streams,
         }))
     }
 }

@@ -124,6 +124,7 @@ impl Foundation {
                 send_wait: send.wait,
                 message_ttl: send.ttl,
                 queue_limit: u32::try_from(send.queue_limit).unwrap_or(u32::MAX),
+                typing_indicator: send.typing_indicator,
                 ..api::Settings::default()
             },
             shutdown: stop,

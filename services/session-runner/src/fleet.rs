@@ -26,6 +26,8 @@ const HAND_OVER_AT_ONCE: usize = 20;
 const HAND_OVER_DEADLINE: Duration = Duration::from_secs(20);
 
 struct Held {
+    /// The claim that its task acts under.
+    token: i64,
     /// Ends the session's task in order.
     give: CancellationToken,
     /// Makes the session look for stored messages.
@@ -122,7 +124,8 @@ impl Fleet {
     fn hold(&mut self, claimed: Claimed) {
         let fence = claimed.fence;
         let (give, nudge) = (CancellationToken::new(), Nudge::default());
-        self.held.insert(fence.session, Held { give: give.clone(), nudge: nudge.clone() });
+        let held = Held { token: fence.token, give: give.clone(), nudge: nudge.clone() };
+        self.held.insert(fence.session, held);
         let ends = session::Ends { give, cut: self.cut.clone(), leaving: Arc::clone(&self.leaving) };
         let task = session::run(self.parts.clone(), claimed, Arc::clone(&self.lease), nudge, ends);
         self.tasks.spawn(AssertUnwindSafe(task).catch_unwind().map(move |ended| (fence, ended)));
@@ -130,7 +133,10 @@ impl Fleet {
 
     async fn ended(&mut self, ended: Result<(Fence, std::thread::Result<Ending>), tokio::task::JoinError>) {
         let Ok((fence, ending)) = ended else { return };
-        self.held.remove(&fence.session);
+        // A session that was given back may have been claimed again before its first task was seen to have ended.
+        if self.held.get(&fence.session).is_some_and(|held| held.token == fence.token) {
+            self.held.remove(&fence.session);
+        }
         if let Ok(ending) = ending {
             tracing::debug!(session.id = %fence.session, ?ending, "session task ended");
             return;

@@ -186,6 +186,7 @@ pub fn message(chat: &str, text: &str) -> InboundMessage {
         push_name: None,
         text: Some(text.to_owned()),
         kind: "text".into(),
+        detail: None,
         sent_at: NOON,
         replayed: false,
     }

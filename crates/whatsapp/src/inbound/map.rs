@@ -1,9 +1,14 @@
 //! What a decrypted message is, in the gateway's words. Pure.
 
-use domain::{Timestamp, event::InboundMessage};
+use domain::{Timestamp, detail::Detail, event::InboundMessage};
 use wacore::types::message::{MessageCategory, MessageInfo};
 use wacore_binary::{Jid, JidExt as _, Server};
-use waproto::whatsapp::{self as wa, message::FutureProofMessage};
+use waproto::whatsapp::{
+    self as wa,
+    message::{FutureProofMessage, protocol_message::Type as ProtocolType},
+};
+
+use super::detail::detail;
 
 /// Wrappers within wrappers are followed this far; nobody's client nests deeper.
 const MAX_DEPTH: usize = 8;
@@ -17,7 +22,13 @@ pub(super) fn inbound(message: &wa::Message, info: &MessageInfo) -> Option<Inbou
         return None;
     }
     let (message, edited) = unwrapped(message);
-    let kind = if edited { "edit" } else { kind(message)? };
+    let (kind, detail) = if let Some(edit) = edited {
+        ("edit", Some(Detail::Edited { message_id: edit.message_id().map(clean) }))
+    } else if let Some(message_id) = deleted(message) {
+        ("delete", Some(Detail::Deleted { message_id: clean(message_id) }))
+    } else {
+        (kind(message)?, detail(message))
+    };
     let chat = canonical(&source.chat);
     let sender = canonical(&source.sender);
     let sender_alt = source.sender_alt.as_ref().map(canonical).filter(|alt| *alt != sender);
@@ -30,6 +41,7 @@ pub(super) fn inbound(message: &wa::Message, info: &MessageInfo) -> Option<Inbou
         push_name: Some(clean(&info.push_name)).filter(|name| !name.is_empty()),
         text: text(message).map(clean),
         kind: kind.to_owned(),
+        detail,
         sent_at: Timestamp(info.timestamp.timestamp_millis()),
         replayed: info.is_offline,
     })
@@ -52,20 +64,29 @@ fn canonical(jid: &Jid) -> String {
 }
 
 /// Without the one character that PostgreSQL cannot store.
-fn clean(text: impl AsRef<str>) -> String {
+pub(super) fn clean(text: impl AsRef<str>) -> String {
     text.as_ref().replace('\0', "")
 }
 
-/// The message inside of its wrappers, and whether it is the new form of an earlier one.
-fn unwrapped(message: &wa::Message) -> (&wa::Message, bool) {
+/// What says that a message is the new form of an earlier one.
+struct Edit<'a>(&'a wa::message::ProtocolMessage);
+
+impl Edit<'_> {
+    fn message_id(&self) -> Option<&str> {
+        self.0.key.as_option()?.id.as_deref()
+    }
+}
+
+/// The message inside of its wrappers, and what says that it is the new form of an earlier one.
+fn unwrapped(message: &wa::Message) -> (&wa::Message, Option<Edit<'_>>) {
     let mut current = message;
-    let mut edited = false;
+    let mut edited = None;
     for _ in 0..MAX_DEPTH {
         if let Some(inner) = wrapped(current) {
             current = inner;
-        } else if let Some(inner) = edit(current) {
+        } else if let Some((edit, inner)) = edit(current) {
             current = inner;
-            edited = true;
+            edited = Some(edit);
         } else {
             break;
         }
@@ -74,8 +95,15 @@ fn unwrapped(message: &wa::Message) -> (&wa::Message, bool) {
 }
 
 /// An edit comes as a protocol message that carries the new content.
-fn edit(message: &wa::Message) -> Option<&wa::Message> {
-    message.protocol_message.as_option()?.edited_message.as_option()
+fn edit(message: &wa::Message) -> Option<(Edit<'_>, &wa::Message)> {
+    let protocol = message.protocol_message.as_option()?;
+    Some((Edit(protocol), protocol.edited_message.as_option()?))
+}
+
+/// WhatsApp's id of the message that this one takes back.
+fn deleted(message: &wa::Message) -> Option<&str> {
+    let protocol = message.protocol_message.as_option()?;
+    (protocol.r#type == Some(ProtocolType::REVOKE)).then(|| protocol.key.as_option()?.id.as_deref())?
 }
 
 fn wrapped(message: &wa::Message) -> Option<&wa::Message> {
@@ -157,10 +185,18 @@ fn kind(m: &wa::Message) -> Option<&'static str> {
 }
 
 fn is_poll(m: &wa::Message) -> bool {
-    m.poll_creation_message.is_set()
-        || m.poll_creation_message_v2.is_set()
-        || m.poll_creation_message_v3.is_set()
-        || m.poll_creation_message_v5.is_set()
+    poll(m).is_some()
+}
+
+/// The poll that a message asks for.
+pub(super) fn poll(m: &wa::Message) -> Option<&wa::message::PollCreationMessage> {
+    let forms = [
+        &m.poll_creation_message,
+        &m.poll_creation_message_v2,
+        &m.poll_creation_message_v3,
+        &m.poll_creation_message_v5,
+    ];
+    forms.into_iter().find_map(|form| form.as_option())
 }
 
 fn is_reply(m: &wa::Message) -> bool {
@@ -168,6 +204,11 @@ fn is_reply(m: &wa::Message) -> bool {
         || m.buttons_response_message.is_set()
         || m.template_button_reply_message.is_set()
         || m.interactive_response_message.is_set()
+}
+
+/// The message that a vote, or anything else, is inside of its wrappers.
+pub(super) fn inner(message: &wa::Message) -> &wa::Message {
+    unwrapped(message).0
 }
 
 #[cfg(test)]

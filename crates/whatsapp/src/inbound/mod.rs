@@ -1,11 +1,16 @@
 //! Messages on their way in: into the owner's inbox first, acknowledged to WhatsApp second.
 
+mod detail;
 mod map;
+mod votes;
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use domain::event::InboundMessage;
+use domain::{
+    detail::{Detail, KnownPoll},
+    event::InboundMessage,
+};
 use tokio::time::sleep;
 use wacore::types::events::InboundMessage as Decrypted;
 use wacore_binary::Jid;
@@ -42,16 +47,56 @@ impl Intake {
         })
     }
 
+    /// Says in the gateway's words what the library decrypted, and commits it.
+    async fn take(&self, library: &whatsapp_rust::Client, batch: &[Decrypted]) -> Result<(), storage::Error> {
+        let mut messages: Vec<InboundMessage> = Vec::with_capacity(batch.len());
+        for item in batch {
+            if let Some(mut message) = map::inbound(&item.message, &item.info) {
+                complete(library, &mut message).await;
+                self.read_vote(library, item, &mut message, &messages).await?;
+                messages.push(message);
+            }
+        }
+        self.commit(messages).await
+    }
+
+    /// Fills in what a vote is for. The poll may be among the messages that came just before it.
+    async fn read_vote(
+        &self,
+        library: &whatsapp_rust::Client,
+        item: &Decrypted,
+        vote: &mut InboundMessage,
+        before: &[InboundMessage],
+    ) -> Result<(), storage::Error> {
+        let Some(Detail::PollVote { message_id, .. }) = &vote.detail else { return Ok(()) };
+        let poll = match known_among(before, message_id) {
+            Some(poll) => Some(poll),
+            None => self.inbox.poll(message_id).await?,
+        };
+        let Some(poll) = poll else { return Ok(()) };
+        let own = [library.pn(), library.lid()];
+        let own = votes::Own(own.into_iter().flatten().map(|jid| jid.to_non_ad_string()).collect());
+        let backend = library.persistence_manager().backend();
+        let read = votes::chosen(&*backend, &own, map::inner(&item.message), vote, &poll).await;
+        if let Some(Detail::PollVote { options, .. }) = &mut vote.detail {
+            *options = read;
+        }
+        Ok(())
+    }
+
     /// Messages that are already acknowledged: the phone sent them again because this device could not read them.
     /// They are tried for a while, then given up.
-    pub(crate) async fn late(self: Arc<Self>, batch: Arc<[Decrypted]>) {
-        let messages: Vec<_> =
-            batch.iter().filter_map(|item| map::inbound(&item.message, &item.info)).collect();
+    pub(crate) async fn late(
+        self: Arc<Self>,
+        library: std::sync::Weak<whatsapp_rust::Client>,
+        batch: Arc<[Decrypted]>,
+    ) {
         for attempt in 1..=LATE_TRIES {
-            match self.commit(messages.clone()).await {
+            let Some(library) = library.upgrade() else { return };
+            match self.take(&library, &batch).await {
                 Ok(()) => return,
                 Err(error) if attempt == LATE_TRIES || matches!(error, storage::Error::LeaseLost) => {
-                    tracing::error!(error = %error, messages = messages.len(),
+                    tracing::error!(error = %error, messages = batch.len(),
                         "messages that the phone sent again could not be stored and are lost");
                     return;
                 }
@@ -71,20 +116,24 @@ impl InboundDurabilityHook for Intake {
         if !self.link.lease.held() {
             return Err(NotHeld.into());
         }
-        let mut messages = Vec::with_capacity(batch.len());
-        for item in batch {
-            if let Some(mut message) = map::inbound(&item.message, &item.info) {
-                complete(&library, &mut message).await;
-                messages.push(message);
-            }
-        }
-        if let Err(error) = self.commit(messages).await {
+        if let Err(error) = self.take(&library, batch).await {
             // WhatsApp sends what was not acknowledged again on the next connection, not before.
             self.link.cut("a message that came in could not be stored").await;
             return Err(error.into());
         }
         Ok(())
     }
+}
+
+fn known_among(messages: &[InboundMessage], poll: &str) -> Option<KnownPoll> {
+    let found = messages.iter().find(|message| message.message_id == poll)?;
+    let Some(Detail::Poll { options, .. }) = &found.detail else { return None };
+    let authors = [Some(&found.sender), found.sender_alt.as_ref()];
+    Some(KnownPoll {
+        options: options.clone(),
+        authors: authors.into_iter().flatten().cloned().collect(),
+        secret: None,
+    })
 }
 
 /// Fills in the other addresses that this message did not carry but earlier ones did.

@@ -111,6 +111,11 @@ impl Caller {
     pub(crate) fn scope(&self) -> Option<UserId> {
         (!self.is_admin).then_some(self.id)
     }
+
+    /// Whether the credentials are still those of the user: for answers that take long.
+    pub(crate) async fn is_still_valid(&self, database: &storage::Database) -> storage::Result<bool> {
+        Ok(database.password_version(self.id).await? == Some(self.password_version))
+    }
 }
 
 impl AsRef<User> for Caller {

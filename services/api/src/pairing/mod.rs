@@ -13,7 +13,7 @@ use domain::{
 use storage::Started;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-pub(crate) use qr_image::data_url;
+pub(crate) use qr_image::{data_url, png, svg};
 
 use crate::{
     announce,
@@ -23,7 +23,7 @@ use crate::{
     state::ApiState,
 };
 
-/// How long a changed row may go unnoticed when its hint was lost.
+/// How long a started session's changed row may go unnoticed when its hint was lost.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// What a started session has to show.
@@ -110,6 +110,7 @@ pub(crate) async fn start(state: &ApiState, caller: &Caller, given: &str) -> Res
         return Err(StartError::Exists);
     }
     announce::session_started(&state.bus, session.id);
+    announce::events_stored(&state.bus, session.user);
     let offer = wait(state, &session).await?;
     Ok(Begun { session: name, offer })
 }
@@ -117,7 +118,7 @@ pub(crate) async fn start(state: &ApiState, caller: &Caller, given: &str) -> Res
 async fn wait(state: &ApiState, session: &Session) -> Result<Offer, StartError> {
     let waited = state.settings.start_wait;
     let deadline = Instant::now() + waited;
-    let mut changes = Changes::of(state, session.id).await;
+    let mut changes = Changes::of(state, session.id, LOOK_AGAIN).await;
     loop {
         let Some(row) = state.database.session(session.id).await? else { return Err(StartError::Removed) };
         if let Some(outcome) = outcome(&row, state.clock.now()) {
@@ -152,20 +153,21 @@ pub(crate) fn valid_code(session: &Session, now: Timestamp) -> Option<&PairingCo
 }
 
 /// Moments at which a session's row may have changed.
-struct Changes {
+pub(crate) struct Changes {
     hints: Result<Hints<Hint>, Closed>,
     tick: tokio::time::Interval,
 }
 
 impl Changes {
-    async fn of(state: &ApiState, session: SessionId) -> Self {
-        let mut tick = interval(LOOK_AGAIN);
+    /// Of that session; `at_least` so often, should hints be lost.
+    pub(crate) async fn of(state: &ApiState, session: SessionId, at_least: Duration) -> Self {
+        let mut tick = interval(at_least);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         tick.reset();
         Self { hints: state.bus.subscribe(subjects::session_changed(session), 16).await, tick }
     }
 
-    async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         let Ok(hints) = &mut self.hints else {
             self.tick.tick().await;
             return;

@@ -1,6 +1,8 @@
 //! The handlers, one file each: `routes/<noun>/<verb>.rs`.
 
+pub(crate) mod contact;
 pub(crate) mod dashboard;
+pub(crate) mod event;
 pub(crate) mod message;
 pub(crate) mod pages;
 pub(crate) mod session;

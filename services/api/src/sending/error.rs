@@ -15,6 +15,9 @@ use crate::{
     fields::Invalid,
 };
 
+/// Longest id of a message, in characters: WhatsApp's own have at most 32 or so.
+pub(crate) const LONGEST_ID: usize = 128;
+
 /// When a session that is not connected may be so again.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
 
@@ -28,6 +31,14 @@ pub(crate) enum SendError {
     NoRecipient(#[from] MissingRecipient),
     #[error("'to' is neither a phone number nor the JID of a chat")]
     InvalidRecipient,
+    #[error("'mentions' must be phone numbers or JIDs of people: {given}")]
+    InvalidMention { given: String },
+    #[error("'message_id' must have 1 to {LONGEST_ID} visible characters")]
+    InvalidMessageId,
+    #[error("It is not known who wrote the message: say it with 'participant', or with 'from_me'")]
+    AuthorUnknown,
+    #[error("Only a message that the session itself has sent can be {done}")]
+    NotOwnMessage { done: &'static str },
     #[error("The header Idempotency-Key must have 1 to 255 visible characters")]
     InvalidKey,
     #[error("This Idempotency-Key was used for another request")]
@@ -54,6 +65,10 @@ impl From<SendError> for Problem {
             // The contract's status.
             E::NoRecipient(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "recipient_required", words),
             E::InvalidRecipient => Self::new(StatusCode::BAD_REQUEST, "invalid_recipient", words),
+            E::InvalidMention { .. } => Self::new(StatusCode::BAD_REQUEST, "invalid_mention", words),
+            E::InvalidMessageId => Self::new(StatusCode::BAD_REQUEST, "invalid_message_id", words),
+            E::AuthorUnknown => Self::new(StatusCode::BAD_REQUEST, "author_unknown", words),
+            E::NotOwnMessage { .. } => Self::new(StatusCode::BAD_REQUEST, "not_own_message", words),
             E::InvalidKey => Self::new(StatusCode::BAD_REQUEST, "invalid_idempotency_key", words),
             E::KeyReused => Self::new(StatusCode::CONFLICT, "idempotency_key_reused", words),
             E::NotConnected { .. } => {

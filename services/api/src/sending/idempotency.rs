@@ -51,11 +51,41 @@ impl IdempotencyKey {
         part(&order.chat);
         part(order.content.kind());
         match &order.content {
-            Content::Text { text, quoted } => {
+            Content::Text { text, quoted, mentions } => {
                 part(text);
                 // What is known of a quoted message may change between two tries; its id does not.
                 part(quoted.as_ref().map_or("", |quote| &quote.message_id));
+                for mention in mentions {
+                    part(mention);
+                }
             }
+            Content::Location { latitude, longitude, name, address } => {
+                part(&latitude.to_string());
+                part(&longitude.to_string());
+                part(name.as_deref().unwrap_or_default());
+                part(address.as_deref().unwrap_or_default());
+            }
+            Content::Contact { name, vcard } => {
+                part(name);
+                part(vcard);
+            }
+            // The secret is another one in each try.
+            Content::Poll { name, options, selectable, secret: _ } => {
+                part(name);
+                for option in options {
+                    part(option);
+                }
+                part(&selectable.to_string());
+            }
+            Content::Reaction { to, emoji } => {
+                part(&to.message_id);
+                part(emoji);
+            }
+            Content::Edit { of, text } => {
+                part(&of.message_id);
+                part(text);
+            }
+            Content::Delete { of } => part(&of.message_id),
         }
         Idempotency { key: self.0.clone(), request_hash: hasher.finalize().as_bytes().to_vec() }
     }

@@ -8,6 +8,8 @@ mod idempotency;
 mod numbers;
 mod receipt;
 mod recipient;
+mod target;
+mod typing;
 
 use bus::{
     RequestError,
@@ -22,15 +24,15 @@ use domain::{
 };
 use storage::Accepted;
 
-pub(crate) use error::SendError;
+pub(crate) use error::{LONGEST_ID, SendError};
 pub(crate) use idempotency::{IdempotencyHeader, IdempotencyKey};
-pub(crate) use numbers::Numbers;
+pub(crate) use numbers::{Checked, Numbers};
 use receipt::Receipt;
 pub(crate) use receipt::{Sent, SentBody};
-pub(crate) use recipient::recipient;
+pub(crate) use recipient::{address, people, recipient};
+pub(crate) use target::Reference;
 
-use crate::{auth::Caller, state::ApiState};
-use numbers::Checked;
+use crate::{access::AccessError, auth::Caller, state::ApiState};
 
 /// What a caller wants sent.
 pub(crate) struct Order {
@@ -41,6 +43,8 @@ pub(crate) struct Order {
     pub(crate) idempotency: Option<IdempotencyKey>,
     /// Whether it may wait for its session.
     pub(crate) queue: bool,
+    /// Whether the chat shows "typing" for a while before it.
+    pub(crate) typing: bool,
 }
 
 /// Sends it, or stores it to be sent.
@@ -52,6 +56,9 @@ pub(crate) async fn send(state: &ApiState, caller: &Caller, order: Order) -> Res
         return repeat(state, earlier).await;
     }
     let chat = admitted(state, &order).await?;
+    if order.typing && order.session.connected() {
+        typing::show(state, &order.session, &chat, order.content.words().unwrap_or_default()).await;
+    }
     let accepted_at = state.clock.now();
     let patience = if order.queue { state.settings.message_ttl } else { state.settings.send_wait };
     let message = NewMessage {
@@ -68,6 +75,8 @@ pub(crate) async fn send(state: &ApiState, caller: &Caller, order: Order) -> Res
     let receipt = Receipt::from(&message);
     match state.database.accept_message(message).await? {
         Accepted::New => hand_over(state, order.session.id, receipt).await,
+        // It was removed since it was looked up.
+        Accepted::NoSession => Err(AccessError::Unknown.into()),
         earlier => repeat(state, earlier).await,
     }
 }
@@ -97,7 +106,7 @@ async fn admitted(state: &ApiState, order: &Order) -> Result<String, SendError> 
 async fn repeat(state: &ApiState, earlier: Accepted) -> Result<Sent, SendError> {
     let message = match earlier {
         Accepted::Same(message) => message,
-        Accepted::New | Accepted::KeyReused => return Err(SendError::KeyReused),
+        Accepted::New | Accepted::KeyReused | Accepted::NoSession => return Err(SendError::KeyReused),
     };
     let receipt = Receipt::from(&*message);
     let Message { session, failure, .. } = *message;
@@ -147,8 +156,8 @@ pub(crate) async fn quote(
     if let Some(participant) = own
         && let Some(sent) = state.database.message_by_wa_id(session.id, &message_id).await?
     {
-        let Content::Text { text, .. } = sent.content;
-        return Ok(Quote { message_id, participant, text: Some(text) });
+        let text = sent.content.words().map(ToOwned::to_owned);
+        return Ok(Quote { message_id, participant, text });
     }
     Ok(Quote { message_id, participant: chat.to_owned(), text: None })
 }

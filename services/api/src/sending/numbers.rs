@@ -19,7 +19,7 @@ const MANY_NUMBERS: u64 = 200_000;
 
 /// What a check came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Checked {
+pub(crate) enum Checked {
     /// WhatsApp knows it, under this JID: in some countries not the number as people write it.
     Known {
         jid: String,
@@ -50,7 +50,7 @@ impl Default for Numbers {
 
 impl Numbers {
     /// Asks through a session that is connected. Equal questions share one answer.
-    pub(super) async fn check(&self, bus: &Bus, session: SessionId, phone: &str, wait: Duration) -> Checked {
+    pub(crate) async fn check(&self, bus: &Bus, session: SessionId, phone: &str, wait: Duration) -> Checked {
         let ask = async {
             let command = SessionCommand::CheckNumbers { numbers: vec![phone.to_owned()] };
             match bus.request(&subjects::session_command(session), &command, wait).await {

@@ -6,10 +6,10 @@ use axum::{
 };
 use domain::{
     MessageId, Timestamp,
-    message::{Content, Message, NewMessage},
+    message::{Content, Message, NewMessage, Target},
 };
 use serde::{Serialize, Serializer};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use crate::json::{self, Data};
@@ -101,7 +101,7 @@ impl Serialize for Sent {
         SentBody {
             id: receipt.id,
             key: MessageKey { remote_jid: &receipt.chat, from_me: true, id: &receipt.wa_id },
-            message: as_whatsapp_writes_it(&receipt.content),
+            message: as_whatsapp_writes_it(&receipt.content, &receipt.chat),
             message_timestamp: receipt.accepted_at.seconds().to_string(),
             status: if *queued { "QUEUED" } else { "PENDING" },
         }
@@ -116,16 +116,47 @@ impl IntoResponse for Sent {
     }
 }
 
-fn as_whatsapp_writes_it(content: &Content) -> Value {
+fn as_whatsapp_writes_it(content: &Content, chat: &str) -> Value {
     match content {
-        Content::Text { text, quoted: None } => json!({"extendedTextMessage": {"text": text}}),
-        Content::Text { text, quoted: Some(quote) } => {
-            let quoted = quote.text.as_ref().map(|text| json!({"conversation": text}));
-            json!({"extendedTextMessage": {"text": text, "contextInfo": {
-                "stanzaId": quote.message_id,
-                "participant": quote.participant,
-                "quotedMessage": quoted,
-            }}})
+        Content::Text { text, quoted: None, mentions } if mentions.is_empty() => {
+            json!({"extendedTextMessage": {"text": text}})
         }
+        Content::Text { text, quoted, mentions } => {
+            let mut about = Map::new();
+            if let Some(quote) = quoted {
+                let message = quote.text.as_ref().map(|text| json!({"conversation": text}));
+                about.insert("stanzaId".into(), json!(quote.message_id));
+                about.insert("participant".into(), json!(quote.participant));
+                about.insert("quotedMessage".into(), json!(message));
+            }
+            if !mentions.is_empty() {
+                about.insert("mentionedJid".into(), json!(mentions));
+            }
+            json!({"extendedTextMessage": {"text": text, "contextInfo": about}})
+        }
+        Content::Location { latitude, longitude, name, address } => json!({"locationMessage": {
+            "degreesLatitude": latitude, "degreesLongitude": longitude, "name": name, "address": address,
+        }}),
+        Content::Contact { name, vcard } => json!({"contactMessage": {"displayName": name, "vcard": vcard}}),
+        Content::Poll { name, options, selectable, secret: _ } => {
+            let options: Vec<_> = options.iter().map(|option| json!({"optionName": option})).collect();
+            json!({"pollCreationMessage": {
+                "name": name, "options": options, "selectableOptionsCount": selectable,
+            }})
+        }
+        Content::Reaction { to, emoji } => json!({"reactionMessage": {"key": key(to, chat), "text": emoji}}),
+        Content::Edit { of, text } => json!({"protocolMessage": {
+            "key": key(of, chat), "type": "MESSAGE_EDIT", "editedMessage": {"conversation": text},
+        }}),
+        Content::Delete { of } => json!({"protocolMessage": {"key": key(of, chat), "type": "REVOKE"}}),
     }
+}
+
+fn key(target: &Target, chat: &str) -> Value {
+    json!({
+        "remoteJid": chat,
+        "fromMe": target.from_me,
+        "id": target.message_id,
+        "participant": target.participant,
+    })
 }

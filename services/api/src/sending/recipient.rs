@@ -1,8 +1,12 @@
 //! Whom a message is for, as far as that can be told without asking WhatsApp.
 
-use domain::recipient::{parse_recipient, phone_of};
+use domain::{
+    recipient::{parse_recipient, phone_of},
+    session::Session,
+};
 
 use super::SendError;
+use crate::{access, auth::Caller, state::ApiState};
 
 /// Longer ones are nobody's.
 const LONGEST: usize = 128;
@@ -18,6 +22,32 @@ pub(crate) fn recipient(to: &str, is_group: bool) -> Result<String, SendError> {
         })
         && (!jid.ends_with("@s.whatsapp.net") || phone_of(&jid).is_some());
     if plausible { Ok(jid) } else { Err(SendError::InvalidRecipient) }
+}
+
+/// The session that a caller sends from, and the chat that `to` means; whose session it is comes first.
+pub(crate) async fn address(
+    state: &ApiState,
+    caller: &Caller,
+    session: &str,
+    to: &str,
+    is_group: Option<bool>,
+) -> Result<(Box<Session>, String), SendError> {
+    let session = access::own(&state.database, caller, session).await?;
+    let chat = recipient(to, is_group.unwrap_or(false))?;
+    Ok((session, chat))
+}
+
+/// The JIDs of people who are mentioned.
+pub(crate) fn people(mentions: &[String]) -> Result<Vec<String>, SendError> {
+    mentions
+        .iter()
+        .map(|given| {
+            recipient(given, false)
+                .ok()
+                .filter(|jid| jid.ends_with("@s.whatsapp.net") || jid.ends_with("@lid"))
+                .ok_or_else(|| SendError::InvalidMention { given: given.chars().take(LONGEST).collect() })
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -43,5 +73,17 @@ mod tests {
             assert!(matches!(recipient(to, false), Err(SendError::InvalidRecipient)), "{to}");
         }
         assert!(matches!(recipient(" + ", false), Err(SendError::NoRecipient(_))));
+    }
+
+    #[test]
+    fn only_people_are_mentioned() {
+        let jids = people(&["+62 811".into(), "9@lid".into()]).unwrap();
+        assert_eq!(jids, ["62811@s.whatsapp.net", "9@lid"]);
+        for nobody in ["", "hello", "1203@g.us"] {
+            assert!(
+                matches!(people(&[nobody.to_owned()]), Err(SendError::InvalidMention { .. })),
+                "{nobody}"
+            );
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! and a [`Runner`], which is the other party: it takes sessions and answers commands as the real one does.
 
 mod runner;
+mod stream;
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,7 +13,7 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bus::Bus;
-use domain::{Clock as _, ManualClock, Timestamp, UserId};
+use domain::{Clock as _, ManualClock, Timestamp, UserId, event::InboundMessage};
 use secrets::{KeyRing, KeyedHash, Passwords};
 use serde_json::Value;
 use storage::{Database, NewUser, Options, Started};
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 pub(crate) use runner::{Runner, RunnerPlan};
+use stream::EventStream;
 
 use crate::{
     router,
@@ -36,6 +38,43 @@ pub(crate) struct Rig {
     clock: Arc<ManualClock>,
     router: Router,
     folder: Arc<tempfile::TempDir>,
+}
+
+/// How long anything may take that should take a moment.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits until something comes true.
+pub(crate) async fn until(what: &str, mut probe: impl AsyncFnMut() -> bool) {
+    let asking = async {
+        while !probe().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, asking).await.unwrap_or_else(|_| panic!("{what}: it did not come"));
+}
+
+/// An object with more fields, or with others.
+pub(crate) fn with(object: &Value, fields: &Value) -> Value {
+    let mut object = object.as_object().unwrap().clone();
+    object.extend(fields.as_object().unwrap().clone());
+    Value::Object(object)
+}
+
+/// A text that came in from a person.
+pub(crate) fn received(id: &str, text: &str) -> InboundMessage {
+    InboundMessage {
+        message_id: id.into(),
+        chat: "100200@lid".into(),
+        sender: "100200@lid".into(),
+        chat_alt: None,
+        sender_alt: None,
+        push_name: None,
+        text: Some(text.into()),
+        kind: "text".into(),
+        detail: None,
+        sent_at: Timestamp(1),
+        replayed: false,
+    }
 }
 
 /// A user, whose password is the name and `:pass`.
@@ -131,6 +170,23 @@ impl Rig {
         assert!(matches!(started, Started::Session(_)), "{name} is taken");
     }
 
+    /// A session of the admin's that is on line, and the runner that holds it.
+    pub(crate) async fn linked(&self, name: &str) -> Runner {
+        let runner = self.runner().connects().start().await;
+        let answer = self.post("/session/start", &serde_json::json!({"session": name})).send().await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        runner
+    }
+
+    /// Says that events of the admin's sessions are stored.
+    pub(crate) fn hint_events(&self) {
+        crate::announce::events_stored(&self.bus, UserId::ADMIN);
+    }
+
+    pub(crate) fn hint_events_of(&self, user: &TestUser) {
+        crate::announce::events_stored(&self.bus, user.id);
+    }
+
     pub(crate) fn runner(&self) -> RunnerPlan {
         RunnerPlan::new(self.database.clone(), self.bus.clone(), self.clock.clone())
     }
@@ -198,6 +254,20 @@ impl Call {
     pub(crate) fn body(mut self, body: impl Into<Body>) -> Self {
         *self.request.body_mut() = body.into();
         self
+    }
+
+    /// The body, when it is no text.
+    pub(crate) async fn bytes(self) -> Vec<u8> {
+        let response = self.router.oneshot(self.request).await.unwrap();
+        assert_eq!(response.status(), 200);
+        to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec()
+    }
+
+    /// Server-sent events, read as they come.
+    pub(crate) async fn open(self) -> EventStream {
+        let response = self.router.oneshot(self.request).await.unwrap();
+        assert_eq!(response.status(), 200);
+        EventStream::new(response)
     }
 
     pub(crate) async fn send(self) -> Answer {

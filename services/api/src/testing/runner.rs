@@ -11,7 +11,7 @@ use std::{
 
 use bus::{
     Bus, Reply,
-    messages::{Hint, NumberCheck, SessionCommand, SessionReply},
+    messages::{Hint, NumberCheck, Profile, SessionCommand, SessionReply},
     subjects,
 };
 use domain::{
@@ -62,6 +62,8 @@ impl RunnerPlan {
             heard: Mutex::default(),
             numbers: Mutex::default(),
             failure: Mutex::default(),
+            profile: Mutex::default(),
+            refusal: Mutex::default(),
             silent: AtomicBool::new(false),
             held: Mutex::default(),
         });
@@ -83,6 +85,8 @@ struct Inner {
     heard: Mutex<Vec<SessionCommand>>,
     numbers: Mutex<Vec<NumberCheck>>,
     failure: Mutex<Option<Failure>>,
+    profile: Mutex<Option<Profile>>,
+    refusal: Mutex<Option<String>>,
     silent: AtomicBool,
     held: Mutex<Vec<Reply>>,
 }
@@ -111,6 +115,22 @@ impl Runner {
         *self.inner.failure.lock().unwrap() = Some(failure);
     }
 
+    /// Offers another code to scan.
+    pub(crate) async fn shows(&self, session: &str, qr: &str) {
+        let qr = self.inner.code(qr.to_owned());
+        self.inner.move_to(self.fence(session), SessionState::Pairing, None, Some(qr)).await;
+    }
+
+    /// Answers questions about profiles with this.
+    pub(crate) fn shows_profile(&self, profile: Option<Profile>) {
+        *self.inner.profile.lock().unwrap() = profile;
+    }
+
+    /// Refuses what it is asked next, apart from messages.
+    pub(crate) fn refuses(&self, reason: &str) {
+        *self.inner.refusal.lock().unwrap() = Some(reason.to_owned());
+    }
+
     /// Takes commands and does not answer.
     pub(crate) fn falls_silent(&self) {
         self.inner.silent.store(true, Ordering::SeqCst);
@@ -137,14 +157,15 @@ impl Inner {
                         inner.answer(fence, request.command, request.reply).await;
                     }
                 });
-                let qr = self.plan.qr.clone().map(|text| PairingCode {
-                    text,
-                    expires_at: self.plan.clock.now() + Duration::from_secs(20),
-                });
+                let qr = self.plan.qr.clone().map(|text| self.code(text));
                 self.move_to(fence, self.plan.state, self.plan.reason.clone(), qr).await;
             }
             let _ = timeout(Duration::from_millis(100), hints.next()).await;
         }
+    }
+
+    fn code(&self, text: String) -> PairingCode {
+        PairingCode { text, expires_at: self.plan.clock.now() + Duration::from_secs(20) }
     }
 
     async fn move_to(&self, fence: Fence, to: SessionState, reason: Option<String>, qr: Option<PairingCode>) {
@@ -169,6 +190,12 @@ impl Inner {
             self.held.lock().unwrap().push(reply);
             return;
         }
+        if let (Some(reason), false) =
+            (self.refusal.lock().unwrap().take(), matches!(command, SessionCommand::Send { .. }))
+        {
+            reply.send(&SessionReply::Refused { reason });
+            return;
+        }
         reply.send(&match command {
             SessionCommand::Send { message } => {
                 let failure = self.failure.lock().unwrap().take();
@@ -185,7 +212,18 @@ impl Inner {
                 };
                 SessionReply::Numbers { numbers: numbers.into_iter().map(check).collect() }
             }
-            _ => SessionReply::Done,
+            SessionCommand::PairWithCode { .. } => SessionReply::PairingCode { code: "AAAA-BBBB".to_owned() },
+            SessionCommand::Profile { .. } => {
+                SessionReply::Profile { profile: self.profile.lock().unwrap().clone() }
+            }
+            SessionCommand::Stop => {
+                self.move_to(fence, SessionState::Stopped, None, None).await;
+                self.plan.database.release_session(fence).await.unwrap();
+                SessionReply::Done
+            }
+            SessionCommand::Logout | SessionCommand::MarkRead { .. } | SessionCommand::Typing { .. } => {
+                SessionReply::Done
+            }
         });
     }
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use bus::{
     Request,
-    messages::{NumberCheck, SessionCommand, SessionReply},
+    messages::{NumberCheck, Profile, SessionCommand, SessionReply},
 };
-use domain::session::SessionState;
-use whatsapp::Client;
+use domain::{message::Typing, session::SessionState};
+use whatsapp::{CheckError, Client};
 
 use super::{
     Ending, Task,
@@ -16,6 +16,19 @@ use super::{
 
 /// How long WhatsApp may take to hear of a logout.
 const LOGOUT_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The longest that a chat shows somebody typing without being told again.
+const LONGEST_TYPING: Duration = Duration::from_mins(1);
+
+/// What the asker hears when WhatsApp did not do it.
+fn refusal(error: &CheckError) -> SessionReply {
+    match error {
+        CheckError::NotConnected | CheckError::LeaseLost => SessionReply::NotConnected,
+        CheckError::Timeout | CheckError::Refused { .. } => {
+            SessionReply::Refused { reason: error.to_string() }
+        }
+    }
+}
 
 impl Task {
     /// Carries out one command.
@@ -49,9 +62,42 @@ impl Task {
                         Ok(code) => reply.send(&SessionReply::PairingCode { code }),
                         Err(error) => {
                             tracing::info!(%error, "no pairing code");
-                            reply.send(&SessionReply::NotConnected);
+                            reply.send(&SessionReply::Refused { reason: error.to_string() });
                         }
                     }
+                });
+            }
+            SessionCommand::MarkRead { chat, author, messages } => {
+                let client = client.clone();
+                self.answering.spawn(async move {
+                    let marked = client.mark_read(&chat, author.as_deref(), &messages).await;
+                    reply.send(&marked.map_or_else(|error| refusal(&error), |()| SessionReply::Done));
+                });
+            }
+            SessionCommand::Typing { chat, typing, for_ms } => {
+                let client = client.clone();
+                self.answering.spawn(async move {
+                    client.typing(&chat, typing).await;
+                    reply.send(&SessionReply::Done);
+                    if let (Some(for_ms), false) = (for_ms, typing == Typing::Paused) {
+                        tokio::time::sleep(Duration::from_millis(for_ms).min(LONGEST_TYPING)).await;
+                        client.typing(&chat, Typing::Paused).await;
+                    }
+                });
+            }
+            SessionCommand::Profile { jid } => {
+                let client = client.clone();
+                self.answering.spawn(async move {
+                    let found = client.profile(&jid).await;
+                    reply.send(&found.map_or_else(
+                        |error| refusal(&error),
+                        |found| SessionReply::Profile {
+                            profile: found.map(|found| Profile {
+                                picture_url: found.picture_url,
+                                status: found.status,
+                            }),
+                        },
+                    ));
                 });
             }
             SessionCommand::Logout => {

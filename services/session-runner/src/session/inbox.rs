@@ -1,20 +1,24 @@
 //! What came in, on its way into storage: WhatsApp hears that it arrived only after the commit.
 
 use async_trait::async_trait;
-use bus::{Bus, messages::Hint, subjects};
-use domain::{Fence, event::InboundMessage};
+use bus::Bus;
+use domain::{Fence, UserId, detail::KnownPoll, event::InboundMessage};
 use storage::Database;
+
+use super::announce;
+use crate::Parts;
 
 /// The inbox of one session under one claim.
 pub(crate) struct SessionInbox {
     database: Database,
     bus: Bus,
     fence: Fence,
+    user: UserId,
 }
 
 impl SessionInbox {
-    pub(crate) const fn new(database: Database, bus: Bus, fence: Fence) -> Self {
-        Self { database, bus, fence }
+    pub(crate) fn new(parts: &Parts, fence: Fence, user: UserId) -> Self {
+        Self { database: parts.database.clone(), bus: parts.bus.clone(), fence, user }
     }
 }
 
@@ -23,8 +27,15 @@ impl whatsapp::Inbox for SessionInbox {
     async fn commit(&self, messages: Vec<InboundMessage>) -> Result<(), storage::Error> {
         let committed = self.database.commit_inbound(self.fence, messages).await?;
         if committed.deliveries > 0 {
-            self.bus.publish(&subjects::deliveries_due(), &Hint::DeliveriesDue);
+            announce::deliveries_due(&self.bus);
+        }
+        if committed.new > 0 {
+            announce::events_stored(&self.bus, self.user);
         }
         Ok(())
+    }
+
+    async fn poll(&self, message_id: &str) -> Result<Option<KnownPoll>, storage::Error> {
+        self.database.poll(self.fence.session, message_id).await
     }
 }

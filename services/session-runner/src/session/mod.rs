@@ -4,16 +4,18 @@
 //! ([`lifecycle`]), answers commands, and drives the queue of messages ([`outbox`]). What comes in goes from the
 //! client straight into storage ([`inbox`]).
 
+mod announce;
 mod commands;
 mod inbox;
 mod lifecycle;
 mod outbox;
+mod receipts;
 mod sending;
 
 use std::{sync::Arc, time::Duration};
 
 use bus::{
-    Bus, Server,
+    Server,
     messages::{Hint, SessionCommand},
     subjects,
 };
@@ -33,6 +35,7 @@ use crate::{
 };
 use inbox::SessionInbox;
 use lifecycle::{Course, Lifecycle, Step};
+use receipts::Receipts;
 use sending::Sending;
 
 /// Commands that may wait for a session.
@@ -91,6 +94,7 @@ pub(crate) async fn run(
         lifecycle: Lifecycle::new(claimed.session.credentials_present),
         session: claimed.session,
         sending: Sending::new(parts.database.clone(), Arc::clone(&parts.clock), claimed.fence),
+        receipts: Receipts::new(parts.database.clone(), parts.bus.clone(), claimed.fence),
         answering: JoinSet::new(),
         leaving: ends.leaving,
         lease,
@@ -110,6 +114,7 @@ struct Task {
     nudge: Nudge,
     lifecycle: Lifecycle,
     sending: Sending,
+    receipts: Receipts,
     /// Commands that take a while.
     answering: JoinSet<()>,
     /// Bounds how many sessions of this runner leave at the same time.
@@ -122,7 +127,7 @@ impl Task {
         let lost = self.lease.lost_signal();
         loop {
             let fresh = !self.lifecycle.linked();
-            let inbox = SessionInbox::new(self.parts.database.clone(), self.parts.bus.clone(), self.fence);
+            let inbox = SessionInbox::new(&self.parts, self.fence, self.session.user);
             let lease = Arc::clone(&self.lease) as _;
             let opened = tokio::select! {
                 opened = self.parts.whatsapp.open(self.fence, lease, Arc::new(inbox), fresh) => opened,
@@ -186,6 +191,7 @@ impl Task {
                 },
                 () = self.nudge.0.notified() => { self.sending.look_again(); Course::Stay }
                 Some(()) = self.sending.progress() => Course::Stay,
+                Some(()) = self.receipts.progress() => Course::Stay,
                 Some(_) = self.answering.join_next() => Course::Stay,
                 () = tokio::time::sleep_until(next_look.unwrap_or_else(Instant::now)), if next_look.is_some() => {
                     self.sending.look_again();
@@ -200,6 +206,10 @@ impl Task {
 
     /// Follows one event of the client.
     async fn happened(&mut self, happened: Happened, client: &Client) -> Course {
+        if let Happened::Receipt { message_ids, kind, at, .. } = happened {
+            self.receipts.add(message_ids, kind, at);
+            return Course::Stay;
+        }
         let now = self.parts.clock.now();
         let (step, course) = self.lifecycle.follow(happened, now);
         if let Some(step) = step {
@@ -239,7 +249,7 @@ impl Task {
                     self.lease.lost();
                 }
             })?;
-        tell(&self.parts.bus, self.fence);
+        announce::session_changed(&self.parts.bus, self.fence.session, self.session.user);
         Ok(())
     }
 
@@ -251,6 +261,7 @@ impl Task {
             let _turn = self.leaving.acquire().await;
             self.sending.finish(FINISH_SENDING).await;
             client.disconnect().await;
+            self.receipts.finish(FINISH_SENDING).await;
         }
         self.sending.use_client(None);
     }
@@ -259,21 +270,15 @@ impl Task {
     async fn end(mut self, ending: Ending) -> Ending {
         self.answering.abort_all();
         self.sending.abandon().await;
+        self.receipts.abandon().await;
         if ending == Ending::Lost {
             return ending;
         }
         if let Err(error) = self.parts.database.release_session(self.fence).await {
             tracing::warn!(session.id = %self.fence.session, %error, "the session could not be given back");
         }
-        if ending == Ending::Given {
-            self.parts.bus.publish(&subjects::sessions_available(), &Hint::SessionsAvailable);
-        }
+        // Also when it is over: its owner may have started it again by now.
+        self.parts.bus.publish(&subjects::sessions_available(), &Hint::SessionsAvailable);
         ending
     }
-}
-
-/// Says that the session's row changed, and that webhooks may be due because of it.
-fn tell(bus: &Bus, fence: Fence) {
-    bus.publish(&subjects::session_changed(fence.session), &Hint::SessionChanged { session: fence.session });
-    bus.publish(&subjects::deliveries_due(), &Hint::DeliveriesDue);
 }

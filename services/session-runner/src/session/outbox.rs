@@ -159,7 +159,7 @@ mod tests {
             user: UserId(2),
             wa_id: format!("WA{position}"),
             chat: chat.to_owned(),
-            content: Content::Text { text: String::new(), quoted: None },
+            content: Content::plain(""),
             state: MessageState::Queued,
             failure: None,
             accepted_at: Timestamp(0),

@@ -59,6 +59,7 @@ fn a_message_has_the_addresses_of_people_not_of_devices() {
             push_name: Some("Budi".into()),
             text: Some("halo".into()),
             kind: "text".into(),
+            detail: None,
             sent_at: Timestamp(1_700_000_000_000),
             replayed: false,
         }

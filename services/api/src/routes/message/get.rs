@@ -1,8 +1,7 @@
 //! `GET /message/{id}`: how far a message has come.
 
 use axum::{
-    extract::{Path, State, rejection::PathRejection},
-    http::StatusCode,
+    extract::{Path, State},
     response::Response,
 };
 use domain::{
@@ -13,8 +12,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
+    access::{LookupError, PathName},
     auth::Caller,
-    error::{Problem, ProblemBody, answers_as_problem},
+    error::ProblemBody,
     json,
     state::ApiState,
 };
@@ -34,6 +34,9 @@ pub(crate) struct MessageBody<'a> {
     /// `queued`, `sent`, `delivered`, `read` or `failed`.
     #[schema(value_type = String, example = "sent")]
     state: MessageState,
+    /// The kind of message, such as `text`, `poll` or `reaction`.
+    #[schema(example = "text")]
+    kind: &'a str,
     /// Why it failed.
     #[schema(value_type = Option<Object>)]
     failure: Option<&'a Failure>,
@@ -41,28 +44,11 @@ pub(crate) struct MessageBody<'a> {
     /// Not sent by then, it fails.
     expires_at: String,
     sent_at: Option<String>,
+    /// When a device of the recipient had it; in a group, of the first member.
     delivered_at: Option<String>,
+    /// When the recipient saw it; in a group, the first member.
     read_at: Option<String>,
 }
-
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    #[error("Message not found")]
-    NotFound,
-    #[error(transparent)]
-    Storage(#[from] storage::Error),
-}
-
-impl From<Error> for Problem {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::NotFound => Self::new(StatusCode::NOT_FOUND, "message_not_found", error.to_string()),
-            Error::Storage(error) => error.into(),
-        }
-    }
-}
-
-answers_as_problem!(Error);
 
 /// How far a message has come.
 #[utoipa::path(
@@ -78,14 +64,14 @@ answers_as_problem!(Error);
 pub(crate) async fn handler(
     caller: Caller,
     State(state): State<ApiState>,
-    id: Result<Path<String>, PathRejection>,
-) -> Result<Response, Error> {
-    let id = id.ok().and_then(|Path(id)| id.parse().ok()).ok_or(Error::NotFound)?;
-    let message = state.database.message(id).await?.ok_or(Error::NotFound)?;
+    id: PathName,
+) -> Result<Response, LookupError> {
+    let id = id.ok().and_then(|Path(id)| id.parse().ok()).ok_or(LookupError::NoMessage)?;
+    let message = state.database.message(id).await?.ok_or(LookupError::NoMessage)?;
     let session = state.database.session(message.session).await?;
     let owner = session.as_ref().map_or(message.user, |session| session.user);
     if message.user != caller.id && !caller.may_use_sessions_of(owner) {
-        return Err(Error::NotFound);
+        return Err(LookupError::NoMessage);
     }
     let name = session.as_ref().map(|session| &*session.name);
     Ok(json::data(body(&message, name)))
@@ -99,6 +85,7 @@ fn body<'a>(message: &'a Message, session: Option<&'a str>) -> MessageBody<'a> {
         wa_id: &message.wa_id,
         to: &message.chat,
         state: message.state,
+        kind: message.content.kind(),
         failure: message.failure.as_ref(),
         accepted_at: message.accepted_at.to_rfc3339(),
         expires_at: message.expires_at.to_rfc3339(),

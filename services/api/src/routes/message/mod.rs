@@ -1,3 +1,11 @@
+pub(crate) mod delete;
+pub(crate) mod edit;
 pub(crate) mod get;
+pub(crate) mod mark_read;
+pub(crate) mod send_contact;
+pub(crate) mod send_location;
+pub(crate) mod send_poll;
+pub(crate) mod send_reaction;
 pub(crate) mod send_text;
 pub(crate) mod send_text_query;
+pub(crate) mod typing;

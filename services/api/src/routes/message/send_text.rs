@@ -5,7 +5,6 @@ use domain::message::{Content, MAX_TEXT_CHARS};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    access,
     auth::{Actor, Caller},
     error::ProblemBody,
     fields::{Fields, Invalid, JsonFields},
@@ -29,9 +28,17 @@ pub(crate) struct SendText {
     is_group: Option<bool>,
     /// WhatsApp's id of the message that this one answers.
     quoted_message_id: Option<String>,
+    /// Phone numbers or JIDs of people who are called in the text, which says `@` and the number; at most 256.
+    mentions: Option<Vec<String>>,
+    /// Whether the chat shows "typing" before it, a tenth of a second for each character up to five seconds; as
+    /// `TYPING_INDICATOR` says when it is left out.
+    typing: Option<bool>,
     /// Whether the message may wait when the session is not connected; it may, unless this says `false`.
     queue: Option<bool>,
 }
+
+/// The most people who are called in one message.
+const MOST_MENTIONS: usize = 256;
 
 impl SendText {
     pub(super) fn read(fields: &Fields) -> Result<Self, Invalid> {
@@ -41,6 +48,8 @@ impl SendText {
             text: fields.text_up_to("text", MAX_TEXT_CHARS)?,
             is_group: fields.optional_flag("is_group")?,
             quoted_message_id: fields.optional_text("quoted_message_id")?,
+            mentions: Some(fields.optional_texts("mentions", MOST_MENTIONS)?),
+            typing: fields.optional_flag("typing")?,
             queue: fields.optional_flag("queue")?,
         })
     }
@@ -51,16 +60,17 @@ impl SendText {
         caller: &Caller,
         idempotency: IdempotencyHeader,
     ) -> Result<Sent, SendError> {
-        let session = access::own(&state.database, caller, &self.session).await?;
-        let chat = sending::recipient(&self.to, self.is_group.unwrap_or(false))?;
+        let (session, chat) = sending::address(state, caller, &self.session, &self.to, self.is_group).await?;
+        let mentions = sending::people(&self.mentions.unwrap_or_default())?;
         let quoted = match self.quoted_message_id.filter(|id| !id.is_empty()) {
             Some(id) => Some(sending::quote(state, &session, &chat, id).await?),
             None => None,
         };
-        let content = Content::Text { text: self.text, quoted };
+        let content = Content::Text { text: self.text, quoted, mentions };
         let queue = self.queue.unwrap_or(true);
+        let typing = self.typing.unwrap_or(state.settings.typing_indicator);
         let idempotency = idempotency.key()?;
-        sending::send(state, caller, Order { session, chat, content, idempotency, queue }).await
+        sending::send(state, caller, Order { session, chat, content, idempotency, queue, typing }).await
     }
 }
 

@@ -11,7 +11,10 @@ use domain::{
 };
 use serde_json::{Value, json};
 
-use crate::{state::Settings, testing::Rig};
+use crate::{
+    state::Settings,
+    testing::{Rig, with},
+};
 
 const SEND: &str = "/message/send-text";
 
@@ -144,8 +147,7 @@ async fn groups_and_jids_are_taken_as_they_are() {
         (json!({"to": "99@lid"}), "99@lid"),
     ];
     for (fields, jid) in table {
-        let mut body = json!({"session": "shop", "text": ""});
-        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let body = with(&json!({"session": "shop", "text": ""}), &fields);
         let answer = rig.post(SEND, &body).send().await;
         assert_eq!(answer.json()["data"]["key"]["remoteJid"], jid, "{}", answer.body);
     }
@@ -269,6 +271,7 @@ async fn a_quoted_message_is_quoted_as_far_as_it_is_known() {
         push_name: None,
         text: Some("When?".into()),
         kind: "text".into(),
+        detail: None,
         sent_at: Timestamp(1),
         replayed: false,
     };

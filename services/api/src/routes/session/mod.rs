@@ -1,5 +1,11 @@
+pub(crate) mod get;
+pub(crate) mod history;
 pub(crate) mod list;
 pub(crate) mod logout;
+pub(crate) mod pair_code;
 pub(crate) mod qr;
+pub(crate) mod qr_events;
+pub(crate) mod restart;
 pub(crate) mod start;
 pub(crate) mod start_page;
+pub(crate) mod stop;

@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    auth::Actor,
+    auth::{Actor, Caller},
     error::ProblemBody,
     fields::{Fields, Invalid, JsonFields},
     json,
@@ -18,12 +18,21 @@ use crate::{
 #[schema(example = json!({"session": "shop"}))]
 pub(crate) struct StartRequest {
     /// A name of your choice; a user's session is kept as `username_name`.
-    pub(super) session: String,
+    session: String,
 }
 
 impl StartRequest {
-    pub(super) fn read(fields: &Fields) -> Result<Self, Invalid> {
+    fn read(fields: &Fields) -> Result<Self, Invalid> {
         Ok(Self { session: fields.text("session")? })
+    }
+
+    /// Starts what the fields ask for, and waits for something to show.
+    pub(super) async fn begin(
+        state: &ApiState,
+        caller: &Caller,
+        fields: &Fields,
+    ) -> Result<Begun, StartError> {
+        pairing::start(state, caller, &Self::read(fields)?.session).await
     }
 }
 
@@ -63,8 +72,7 @@ pub(crate) async fn handler(
     State(state): State<ApiState>,
     JsonFields(fields): JsonFields,
 ) -> Result<Response, StartError> {
-    let request = StartRequest::read(&fields)?;
-    let Begun { session, offer } = pairing::start(&state, &caller, &request.session).await?;
+    let Begun { session, offer } = StartRequest::begin(&state, &caller, &fields).await?;
     Ok(match offer {
         Offer::Code(code) => json::answer(StatusCode::OK, &ToScan { qr: &code.text, session: &session }),
         Offer::Connected => connected(&session),

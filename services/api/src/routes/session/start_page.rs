@@ -33,8 +33,7 @@ pub(crate) async fn handler(
     State(state): State<ApiState>,
     QueryFields(fields): QueryFields,
 ) -> Result<Response, StartError> {
-    let request = StartRequest::read(&fields)?;
-    let Begun { session, offer } = pairing::start(&state, &caller, &request.session).await?;
+    let Begun { session, offer } = StartRequest::begin(&state, &caller, &fields).await?;
     let code = match offer {
         Offer::Code(code) => code,
         Offer::Connected => return Ok(connected(&session)),

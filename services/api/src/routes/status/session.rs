@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{
-    extract::{Path, State, rejection::PathRejection},
+    extract::{Path, State},
     http::StatusCode,
     response::Response,
 };
@@ -15,9 +15,9 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::{
-    access::{self, Named},
+    access::{self, LookupError, PathName},
     auth::Watcher,
-    error::{Problem, ProblemBody, answers_as_problem},
+    error::ProblemBody,
     json,
     state::ApiState,
 };
@@ -101,25 +101,6 @@ impl Hours {
     }
 }
 
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    #[error("Session does not exist")]
-    NotFound,
-    #[error(transparent)]
-    Storage(#[from] storage::Error),
-}
-
-impl From<Error> for Problem {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::NotFound => Self::new(StatusCode::NOT_FOUND, "session_not_found", error.to_string()),
-            Error::Storage(error) => error.into(),
-        }
-    }
-}
-
-answers_as_problem!(Error);
-
 /// How one session is.
 #[utoipa::path(
     get, path = "/status/{session}", tag = "status", operation_id = "sessionStatus",
@@ -134,17 +115,16 @@ answers_as_problem!(Error);
 pub(crate) async fn handler(
     watcher: Watcher,
     State(state): State<ApiState>,
-    name: Result<Path<String>, PathRejection>,
-) -> Result<Response, Error> {
-    let Path(name) = name.map_err(|_| Error::NotFound)?;
+    name: PathName,
+) -> Result<Response, LookupError> {
     let session = match watcher {
-        Watcher::Monitoring => state.database.session_by_name(&name).await?,
-        Watcher::User(caller) => match access::named(&state.database, &caller, &name).await? {
-            Named::Own(session) => Some(*session),
-            Named::Foreign | Named::Unknown => None,
-        },
+        Watcher::Monitoring => {
+            let Path(name) = name.map_err(|_| LookupError::NoSession)?;
+            let session = state.database.session_by_name(&name).await?;
+            session.map(Box::new).ok_or(LookupError::NoSession)?
+        }
+        Watcher::User(caller) => access::visible(&state.database, &caller, name).await?,
     };
-    let session = session.ok_or(Error::NotFound)?;
     Ok(json::answer(StatusCode::OK, &SessionStatus::of(&session, state.clock.now())))
 }
 
