@@ -21,7 +21,9 @@ pub use checks::{Exposed, ListenAddress};
 pub use problem::{Problem, Problems};
 pub use reference::{Setting, markdown, reference};
 pub use rule::{LogFormat, SecretUrl, Synchronous};
-pub use settings::{Access, Config, Egress, Http, Logging, Nats, Runner, Send, Storage, Webhooks, Whatsapp};
+pub use settings::{
+    Access, Config, Egress, Http, Logging, Media, Nats, Runner, Send, Storage, Webhooks, Whatsapp,
+};
 pub use sources::Source;
 
 /// A setting as it is in force.

@@ -22,8 +22,17 @@ use crate::{
 
 /// Names that begin like this are ours: one that is not in the table is a mistake. Prefixes under which other
 /// programs keep settings (`DATABASE_`, `NATS_`, `OTEL_`) are not among them.
-pub(crate) const OWN_PREFIXES: &[&str] =
-    &["RUNNER_", "SEND_", "WEBHOOK_", "WHATSAPP_", "SQLITE_", "EGRESS_", "BCRYPT_", "LOGIN_FAILURES_"];
+pub(crate) const OWN_PREFIXES: &[&str] = &[
+    "RUNNER_",
+    "SEND_",
+    "MEDIA_",
+    "WEBHOOK_",
+    "WHATSAPP_",
+    "SQLITE_",
+    "EGRESS_",
+    "BCRYPT_",
+    "LOGIN_FAILURES_",
+];
 
 macro_rules! settings {
     ($(
@@ -126,8 +135,31 @@ settings! {
         DATABASE_MAX_CONNECTIONS database_max_connections: u32 = Or("20", Number(2..=1000));
         /// `full`: what was accepted survives a power cut. `normal`: faster, and the last moments may be lost in one.
         SQLITE_SYNCHRONOUS sqlite_synchronous: Synchronous = Or("full", Choice(&[("full", Synchronous::Full), ("normal", Synchronous::Normal)]));
-        /// Object store for media. Not used by this version yet.
-        MEDIA_URL media_url: Option<SecretUrl> = Unset("the folder `media` in `DATA_DIR`", Urls { schemes: &["file", "s3", "gs", "az", "azure", "abfs", "abfss"], several: false });
+    }
+    /// Media: files of messages, both ways.
+    media: Media {
+        /// Where files are kept: `file:///folder`, `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix`. Credentials come from the service's own settings, such as `AWS_ACCESS_KEY_ID` and `AWS_ENDPOINT`.
+        MEDIA_URL url: Option<SecretUrl> = Unset("the folder `media` in `DATA_DIR`", Urls { schemes: &["file", "s3", "gs", "az", "azure", "abfs", "abfss"], several: false });
+        /// Address that others reach this gateway at, for links to files in webhooks.
+        PUBLIC_URL public_url: Option<SecretUrl> = Unset("links begin with the path", Urls { schemes: &["http", "https"], several: false });
+        /// How long such a link opens its file without a login.
+        MEDIA_LINK_TTL_SECONDS link_ttl: Duration = Or("604800", Seconds(60_000..=31_536_000_000));
+        /// Days that received files are kept, once webhooks have told about them; 0: for ever.
+        MEDIA_RETENTION_DAYS retention_days: u32 = Or("30", Number(0..=36_500));
+        /// What received files may take up in all; beyond that the oldest are removed.
+        MEDIA_MAX_BYTES max_bytes: Option<u64> = Unset("no such limit", Number(1..=u64::MAX));
+        /// How long one file may take on each part of its way.
+        MEDIA_TRANSFER_SECONDS transfer: Duration = Or("1800", Seconds(1000..=86_400_000));
+        /// Largest picture that is sent.
+        MEDIA_IMAGE_MAX_BYTES image_max: u64 = Or("16777216", Number(1..=67_108_864_u64));
+        /// Largest film that is sent.
+        MEDIA_VIDEO_MAX_BYTES video_max: u64 = Or("67108864", Number(1..=2_147_483_648_u64));
+        /// Largest sound or voice note that is sent.
+        MEDIA_AUDIO_MAX_BYTES audio_max: u64 = Or("16777216", Number(1..=2_147_483_648_u64));
+        /// Largest sticker that is sent.
+        MEDIA_STICKER_MAX_BYTES sticker_max: u64 = Or("1048576", Number(1..=67_108_864_u64));
+        /// Largest document that is sent, and largest file of any kind that is received.
+        MEDIA_DOCUMENT_MAX_BYTES document_max: u64 = Or("2147483648", Number(1..=2_147_483_648_u64));
     }
     /// NATS: how several processes talk. Not used by this version yet: everything runs in one process.
     nats: Nats {

@@ -5,7 +5,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    MessageId, Timestamp, detail::Detail, message::MessageState, session::SessionState, session::text_enum,
+    MessageId, Timestamp,
+    detail::Detail,
+    media::{InboundMedia, MediaKind},
+    message::MessageState,
+    session::{SessionState, text_enum},
 };
 
 text_enum! {
@@ -45,6 +49,8 @@ pub struct InboundMessage {
     pub sent_at: Timestamp,
     /// It came from the offline queue: it was sent while the session was not connected.
     pub replayed: bool,
+    /// The file that it brought.
+    pub media: Option<InboundMedia>,
 }
 
 /// The body of a message webhook: the Node gateway's four fields, then ours.
@@ -67,6 +73,9 @@ pub struct MessageWebhook<'a> {
     pub lid: Option<&'a str>,
     pub participant: Participant<'a>,
     pub replayed: bool,
+    /// A link to the file that works without a login until it expires.
+    pub media_url: Option<&'a str>,
+    pub file: Option<File<'a>>,
     #[serde(flatten)]
     pub detail: Option<&'a Detail>,
 }
@@ -78,6 +87,41 @@ pub struct Media<'a> {
     pub video: Option<&'a str>,
     pub document: Option<&'a str>,
     pub audio: Option<&'a str>,
+    pub sticker: Option<&'a str>,
+}
+
+/// The file that a message brought, or why it is not there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum File<'a> {
+    /// It is served at `/media/<name>`.
+    Stored {
+        kind: MediaKind,
+        name: &'a str,
+        mime_type: &'a str,
+        /// In bytes.
+        size: u64,
+        /// Of its content, in hexadecimal digits.
+        sha256: &'a str,
+        /// What its sender calls it.
+        file_name: Option<&'a str>,
+    },
+    /// It could not be fetched.
+    Missing { kind: MediaKind, file_name: Option<&'a str>, reason: &'a str },
+}
+
+/// Why a file is missing as long as nobody has fetched it: what a webhook says that goes out before.
+pub const NOT_FETCHED: &str = "it was not fetched in time";
+
+/// The payload of a message's webhook with what has become of its file.
+pub fn with_file(payload: &str, file: &File<'_>, url: Option<&str>) -> Result<String, serde_json::Error> {
+    let mut payload: serde_json::Value = serde_json::from_str(payload)?;
+    if let File::Stored { kind, name, .. } = file {
+        payload["media"][kind.webhook_field()] = (*name).into();
+    }
+    payload["media_url"] = url.into();
+    payload["file"] = serde_json::to_value(file)?;
+    serde_json::to_string(&payload)
 }
 
 /// Who wrote a message, by every address that is known.
@@ -156,6 +200,12 @@ impl InboundMessage {
                 push_name: self.push_name.as_deref(),
             },
             replayed: self.replayed,
+            media_url: None,
+            file: self.media.as_ref().map(|media| File::Missing {
+                kind: media.kind,
+                file_name: media.claims.file_name.as_deref(),
+                reason: NOT_FETCHED,
+            }),
             detail: self.detail.as_ref(),
         }
     }
@@ -185,9 +235,10 @@ pub fn session_webhook<'a>(
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
+    use crate::media::{MediaClaims, RemoteFile};
 
     fn message() -> InboundMessage {
         InboundMessage {
@@ -202,6 +253,7 @@ mod tests {
             detail: None,
             sent_at: Timestamp(1_700_000_000_123),
             replayed: false,
+            media: None,
         }
     }
 
@@ -213,7 +265,7 @@ mod tests {
                 "session": "shop",
                 "from": "62811@s.whatsapp.net",
                 "message": "halo",
-                "media": {"image": null, "video": null, "document": null, "audio": null},
+                "media": {"image": null, "video": null, "document": null, "audio": null, "sticker": null},
                 "messageId": "3EB0AA",
                 "timestamp": 1_700_000_000,
                 "event": "message",
@@ -222,7 +274,9 @@ mod tests {
                 "phone": "62811@s.whatsapp.net",
                 "lid": "100200@lid",
                 "participant": {"phone": "62811@s.whatsapp.net", "lid": "100200@lid", "pushName": "Budi"},
-                "replayed": false
+                "replayed": false,
+                "media_url": null,
+                "file": null
             })
         );
     }
@@ -271,6 +325,40 @@ mod tests {
             expected.extend(field.as_object().unwrap().clone());
             assert_eq!(serde_json::to_value(message.webhook("shop", 7)).unwrap(), json!(expected));
         }
+    }
+
+    #[test]
+    fn a_webhook_tells_what_became_of_the_file() {
+        let remote = RemoteFile {
+            direct_path: String::new(),
+            media_key: Vec::new(),
+            file_sha256: Vec::new(),
+            file_enc_sha256: Vec::new(),
+            size: 9,
+        };
+        let claims = MediaClaims { mime_type: None, file_name: Some("a.ogg".into()) };
+        let media = Some(InboundMedia { kind: MediaKind::Voice, claims, remote });
+        let message = InboundMessage { media, ..message() };
+        let payload = serde_json::to_string(&message.webhook("shop", 1)).unwrap();
+        let waiting: Value = serde_json::from_str(&payload).unwrap();
+        let missing =
+            json!({"state": "missing", "kind": "voice", "file_name": "a.ogg", "reason": NOT_FETCHED});
+        assert_eq!((&waiting["file"], &waiting["media"]["audio"]), (&missing, &json!(null)));
+
+        let stored = File::Stored {
+            kind: MediaKind::Voice,
+            name: "3EB0AA.ogg",
+            mime_type: "audio/ogg",
+            size: 9,
+            sha256: "ab",
+            file_name: None,
+        };
+        let payload = with_file(&payload, &stored, Some("https://h/media/3EB0AA.ogg")).unwrap();
+        let body: Value = serde_json::from_str(&payload).unwrap();
+        assert_eq!(body["media"]["audio"], "3EB0AA.ogg");
+        assert_eq!(body["media_url"], "https://h/media/3EB0AA.ogg");
+        assert_eq!(body["file"]["state"], "stored");
+        assert_eq!((&body["message"], &body["messageId"]), (&json!("halo"), &json!("3EB0AA")));
     }
 
     #[test]

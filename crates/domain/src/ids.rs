@@ -91,6 +91,8 @@ prefixed_ids! {
     EndpointId = "end";
     /// One life of one session-runner process.
     RunnerId = "run";
+    /// The file of a message that came in.
+    MediaId = "med";
 }
 
 impl EventId {

@@ -8,6 +8,7 @@ pub mod degrees;
 pub mod detail;
 pub mod event;
 pub mod ids;
+pub mod media;
 pub mod message;
 pub mod ownership;
 pub mod recipient;
@@ -18,5 +19,5 @@ pub mod webhook;
 
 pub use clock::{Clock, ManualClock, SharedClock, SystemClock, Timestamp};
 pub use degrees::Degrees;
-pub use ids::{DeliveryId, EndpointId, EventId, MessageId, RunnerId, SessionId, UserId};
+pub use ids::{DeliveryId, EndpointId, EventId, MediaId, MessageId, RunnerId, SessionId, UserId};
 pub use session::Fence;

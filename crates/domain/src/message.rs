@@ -4,7 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use std::fmt;
 
-use crate::{Degrees, MessageId, SessionId, Timestamp, UserId, session::text_enum};
+use crate::{
+    Degrees, MessageId, SessionId, Timestamp, UserId,
+    media::{MediaSource, OutgoingMedia, StoredUpload},
+    session::text_enum,
+};
 
 /// Longest text, in characters: what WhatsApp's own clients let a person send.
 pub const MAX_TEXT_CHARS: usize = 65_536;
@@ -61,6 +65,8 @@ pub enum Content {
     Delete {
         of: Target,
     },
+    /// A file.
+    Media(OutgoingMedia),
 }
 
 impl Content {
@@ -81,6 +87,7 @@ impl Content {
             Self::Reaction { .. } => "reaction",
             Self::Edit { .. } => "edit",
             Self::Delete { .. } => "delete",
+            Self::Media(media) => media.kind.as_str(),
         }
     }
 
@@ -92,6 +99,16 @@ impl Content {
             Self::Contact { name, .. } | Self::Poll { name, .. } => Some(name),
             Self::Location { name, .. } => name.as_deref(),
             Self::Reaction { .. } | Self::Delete { .. } => None,
+            Self::Media(media) => media.caption.as_deref(),
+        }
+    }
+
+    /// The file that came with the request and waits in the media store.
+    #[must_use]
+    pub const fn stored_upload(&self) -> Option<&StoredUpload> {
+        match self {
+            Self::Media(OutgoingMedia { source: MediaSource::Stored(upload), .. }) => Some(upload),
+            _ => None,
         }
     }
 }
@@ -226,6 +243,14 @@ text_enum! {
         SessionGone = "session_gone",
         /// It cannot be sent as it is, such as to a malformed JID.
         Invalid = "invalid",
+        /// Its file is of a type that WhatsApp does not show as this kind of message.
+        UnsupportedMediaType = "unsupported_media_type",
+        /// Its file is larger than the limit for this kind of message.
+        MediaTooLarge = "media_too_large",
+        /// Its file could not be fetched from where it was said to be.
+        MediaUnreachable = "media_unreachable",
+        /// The URL of its file leads where URLs of users may not.
+        MediaForbidden = "media_forbidden",
     }
 }
 
@@ -243,6 +268,7 @@ pub fn wa_message_id(random: [u8; 9]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::MediaKind;
 
     #[test]
     fn ids_look_like_those_of_whatsapp_web() {
@@ -291,6 +317,42 @@ mod tests {
             assert_eq!(serde_json::to_string(&content).unwrap(), json);
             assert_eq!(serde_json::from_str::<Content>(&json).unwrap(), content);
             assert!(json.starts_with(&format!(r#"{{"type":"{}""#, content.kind())));
+        }
+    }
+
+    #[test]
+    fn a_file_is_kept_by_its_url_or_by_its_place() {
+        let media = |source| {
+            Content::Media(OutgoingMedia {
+                kind: MediaKind::Image,
+                source,
+                caption: Some("look".into()),
+                file_name: None,
+                quoted: None,
+                mentions: Vec::new(),
+            })
+        };
+        let message: MessageId = "msg_0193b3f0a1b27c3d8e4f5a6b7c8d9e0f".parse().unwrap();
+        let upload = StoredUpload { message, size: 3, sha256: "ab".into() };
+        let table = [
+            (MediaSource::Url("http://h/a.png".into()), r#"{"url":"http://h/a.png"}"#.to_owned(), None),
+            (
+                MediaSource::Stored(upload.clone()),
+                format!(r#"{{"stored":{{"message":"{message}","size":3,"sha256":"ab"}}}}"#),
+                Some(&upload),
+            ),
+        ];
+        for (source, written, kept) in table {
+            let content = media(source);
+            let json = serde_json::to_string(&content).unwrap();
+            let expected =
+                format!(r#"{{"type":"media","kind":"image","source":{written},"caption":"look"}}"#);
+            assert_eq!(json, expected);
+            assert_eq!(serde_json::from_str::<Content>(&json).unwrap(), content);
+            assert_eq!(
+                (content.kind(), content.words(), content.stored_upload()),
+                ("image", Some("look"), kept)
+            );
         }
     }
 }

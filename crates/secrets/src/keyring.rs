@@ -28,6 +28,7 @@ pub struct KeyRing {
 struct Key {
     fingerprint: [u8; FINGERPRINT],
     cipher: XChaCha20Poly1305,
+    signing: Zeroizing<[u8; 32]>,
 }
 
 /// The keys cannot be used. Says which one by its place, never what it is.
@@ -136,6 +137,19 @@ impl KeyRing {
         Ok(opened)
     }
 
+    /// Signs a message for a purpose, with a key of its own that is derived from the first one. Not for what must
+    /// outlive that key.
+    #[must_use]
+    pub fn sign(&self, purpose: &str, message: &[u8]) -> [u8; 32] {
+        self.keys[0].sign(purpose, message)
+    }
+
+    /// Whether any of the keys signed this message for this purpose.
+    #[must_use]
+    pub fn signed(&self, purpose: &str, message: &[u8], signature: &[u8]) -> bool {
+        self.keys.iter().any(|key| crate::same(&key.sign(purpose, message), signature))
+    }
+
     /// Whether a sealed value was sealed with a key that no longer seals, so that it should be sealed anew
     /// before that key is removed.
     #[must_use]
@@ -150,7 +164,14 @@ impl Key {
         Self {
             fingerprint: [hash[0], hash[1], hash[2], hash[3]],
             cipher: XChaCha20Poly1305::new(&(*bytes).into()),
+            signing: Zeroizing::new(blake3::derive_key("wa-gateway 2026 signatures", bytes)),
         }
+    }
+
+    fn sign(&self, purpose: &str, message: &[u8]) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_keyed(&self.signing);
+        hasher.update(&(purpose.len() as u64).to_le_bytes()).update(purpose.as_bytes()).update(message);
+        *hasher.finalize().as_bytes()
     }
 }
 
@@ -239,6 +260,21 @@ mod tests {
             assert_eq!(KeyRing::parse(&text.into()).unwrap_err(), error, "{text}");
         }
         KeyRing::parse(&KeyRing::generate()).unwrap();
+    }
+
+    #[test]
+    fn a_signature_is_for_one_message_and_purpose_and_survives_a_new_key() {
+        let old = ring(ONE);
+        let signature = old.sign("links", b"a");
+        let both = ring(&format!("{TWO},{ONE}"));
+        assert!(old.signed("links", b"a", &signature) && both.signed("links", b"a", &signature));
+        let others: [(&str, &[u8]); 3] = [("links", b"b"), ("link", b"sa"), ("other", b"a")];
+        for (purpose, message) in others {
+            assert!(!both.signed(purpose, message, &signature), "{purpose}");
+        }
+        assert!(!both.signed("links", b"a", &signature[..31]) && !both.signed("links", b"a", b""));
+        assert!(!ring(TWO).signed("links", b"a", &signature));
+        assert_ne!(both.sign("links", b"a"), signature, "the first key signs");
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::{
     error::Error,
     fence::Allowed,
     group_commit::Write,
+    media,
 };
 
 /// What a commit of messages did.
@@ -26,6 +27,8 @@ pub struct Committed {
     pub new: usize,
     /// Webhooks that are due because of them.
     pub deliveries: usize,
+    /// Files that are to be fetched because of them.
+    pub media: usize,
 }
 
 impl Database {
@@ -47,6 +50,17 @@ pub(crate) struct NewEvent<'a> {
     /// The chat that it belongs to.
     pub chat: Option<&'a str>,
     pub payload: String,
+}
+
+impl NewEvent<'_> {
+    fn brings_a_file(&self) -> bool {
+        self.message.is_some_and(|message| message.media.is_some())
+    }
+
+    /// When its deliveries are due: one that brings a file waits for it.
+    fn due(&self, now: Timestamp) -> Timestamp {
+        if self.brings_a_file() { now + media::PATIENCE } else { now }
+    }
 }
 
 pub(crate) struct CommitInbound {
@@ -96,12 +110,14 @@ impl Write for CommitInbound {
             .unzip();
         let owners = count_up(tx, &new, now).await?;
         let events = number(&new, &owners)?;
+        media::promise_all(tx, shared, &events, now).await?;
         let deliveries = announce(tx, &events, now).await?;
 
         let mut committed = vec![Committed::default(); writes.len()];
         let mut caller_of = HashMap::with_capacity(events.len());
         for (event, caller) in events.iter().zip(callers) {
             committed[caller].new += 1;
+            committed[caller].media += usize::from(event.brings_a_file());
             caller_of.insert(event.id, caller);
         }
         for caller in deliveries.iter().filter_map(|event| caller_of.get(event)) {
@@ -260,7 +276,7 @@ pub(crate) async fn announce(tx: &mut Tx, events: &[NewEvent<'_>], now: Timestam
                     .push_bind(endpoint.uuid())
                     .push_bind(ordering_key(event))
                     .push_bind("pending")
-                    .push_bind(now.0)
+                    .push_bind(event.due(now).0)
                     .push_bind(now.0);
             });
             query.build().execute(conn).await?;

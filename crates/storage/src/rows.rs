@@ -2,6 +2,7 @@
 
 use domain::{
     event::EventKind,
+    media::MediaKind,
     message::{FailureCode, MessageState},
     session::SessionState,
     webhook::UrlLayout,
@@ -32,6 +33,7 @@ words! {
     FailureCode = "failure code",
     EventKind = "event kind",
     UrlLayout = "endpoint layout",
+    MediaKind = "kind of media",
 }
 
 /// Reads a word, or says that it is not one of this version's.

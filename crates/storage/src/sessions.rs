@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
 use crate::{
-    Result, database::Database, dialect::SKIP_LOCKED, driver::with_conn, error::Error, rows::word,
+    Result, database::Database, dialect::SKIP_LOCKED, driver::with_conn, error::Error, media, rows::word,
     transitions, user_removal::fail_queued, users,
 };
 
@@ -303,6 +303,7 @@ impl Database {
         });
         // After the removal, which has waited for whoever was just storing a message for the session.
         fail_queued(&mut tx, id).await?;
+        media::give_up_all(&mut tx, id, now).await?;
         tx.commit().await?;
         Ok(true)
     }

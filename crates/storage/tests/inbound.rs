@@ -14,7 +14,7 @@ on_both! {
         stand.deliver_all().await;
         stand.clock.advance(MINUTE);
         let commit = |messages: Vec<InboundMessage>| stand.database.commit_inbound(fence, messages);
-        let committed = |new, deliveries| Committed { new, deliveries };
+        let committed = |new, deliveries| Committed { new, deliveries, media: 0 };
         let first = commit(vec![message("c", "1"), message("c", "1"), message("c", "2")]).await.unwrap();
         assert_eq!(first, committed(2, 2));
         assert_eq!(commit(vec![message("c", "2"), message("c", "3")]).await.unwrap(), committed(1, 1));

@@ -220,5 +220,6 @@ pub fn message(chat: &str, id: &str) -> InboundMessage {
         detail: None,
         sent_at: START,
         replayed: false,
+        media: None,
     }
 }

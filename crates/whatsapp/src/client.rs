@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use wacore_binary::Jid;
 use whatsapp_rust::{ErrorChainExt as _, pair_code::PairCodeOptions};
 
-use crate::{Options, backoff::Backoff, link::Link, runtime::Tasks};
+use crate::{Options, backoff::Backoff, http::Http, link::Link, runtime::Tasks};
 
 /// How long a disconnect may take in all; the library bounds each of its parts.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -35,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) link: Arc<Link>,
     pub(crate) tasks: Tasks,
     pub(crate) options: Arc<Options>,
+    pub(crate) http: Http,
     leaving: CancellationToken,
     keeper: Mutex<Keeper>,
 }
@@ -102,9 +103,11 @@ impl Client {
         link: Arc<Link>,
         tasks: Tasks,
         options: Arc<Options>,
+        http: Http,
     ) -> Self {
         let keeper = Mutex::new(Keeper::NotStarted);
-        let shared = Shared { library, link, tasks, options, leaving: CancellationToken::new(), keeper };
+        let shared =
+            Shared { library, link, tasks, options, http, leaving: CancellationToken::new(), keeper };
         Self { shared: Arc::new(shared) }
     }
 

@@ -1,7 +1,10 @@
 //! What the gateway sends, in WhatsApp's words.
 
+mod file;
+
 use domain::{
     Timestamp,
+    media::UploadedMedia,
     message::{Content, PollSecret, Quote, Target},
 };
 use waproto::whatsapp::{
@@ -17,11 +20,13 @@ pub(crate) struct Setting<'a> {
     pub(crate) own: Option<String>,
     /// When it was accepted: the same in every try.
     pub(crate) at: Timestamp,
+    /// Its file, on WhatsApp's media host.
+    pub(crate) upload: Option<&'a UploadedMedia>,
 }
 
-/// The message as WhatsApp's protocol has it.
-pub(crate) fn to_whatsapp(content: &Content, setting: &Setting<'_>) -> wa::Message {
-    match content {
+/// The message as WhatsApp's protocol has it; `None` for one with a file that was not uploaded.
+pub(crate) fn to_whatsapp(content: &Content, setting: &Setting<'_>) -> Option<wa::Message> {
+    Some(match content {
         Content::Text { text, quoted, mentions } => self::text(text, quoted.as_ref(), mentions),
         Content::Location { latitude, longitude, name, address } => wa::Message {
             location_message: Some(wa::message::LocationMessage {
@@ -69,7 +74,8 @@ pub(crate) fn to_whatsapp(content: &Content, setting: &Setting<'_>) -> wa::Messa
             r#type: Some(ProtocolType::REVOKE),
             ..Default::default()
         }),
-    }
+        Content::Media(media) => file::message(media, setting.upload?),
+    })
 }
 
 fn text(text: &str, quoted: Option<&Quote>, mentions: &[String]) -> wa::Message {
@@ -145,7 +151,7 @@ mod tests {
     const CHAT: &str = "62811@s.whatsapp.net";
 
     fn said(content: &Content) -> wa::Message {
-        to_whatsapp(content, &Setting { chat: CHAT, own: None, at: Timestamp(7) })
+        to_whatsapp(content, &Setting { chat: CHAT, own: None, at: Timestamp(7), upload: None }).unwrap()
     }
 
     fn target(from_me: bool, participant: Option<&str>) -> Target {
@@ -238,11 +244,13 @@ mod tests {
     #[test]
     fn an_edit_and_a_deletion_are_protocol_messages() {
         let edit = Content::Edit { of: target(true, None), text: "better".into() };
-        let group = Setting { chat: "1203@g.us", own: Some("100@lid".into()), at: Timestamp(7) };
-        for (setting, own) in
-            [(group, Some("100@lid")), (Setting { chat: CHAT, own: None, at: Timestamp(7) }, None)]
-        {
-            let message = to_whatsapp(&edit, &setting);
+        let group =
+            Setting { chat: "1203@g.us", own: Some("100@lid".into()), at: Timestamp(7), upload: None };
+        for (setting, own) in [
+            (group, Some("100@lid")),
+            (Setting { chat: CHAT, own: None, at: Timestamp(7), upload: None }, None),
+        ] {
+            let message = to_whatsapp(&edit, &setting).unwrap();
             let edit = message.protocol_message.as_option().unwrap();
             assert_eq!(edit.r#type, Some(ProtocolType::MESSAGE_EDIT));
             assert_eq!(edit.edited_message.as_option().unwrap().conversation.as_deref(), Some("better"));

@@ -1,5 +1,5 @@
 //! The library's HTTP, which is media up and down, through the gateway's client. The hosts are WhatsApp's word, so
-//! they pass the address filter like a user's.
+//! they pass the address filter like a user's. What runs on a thread that blocks ends with the client it is for.
 
 use std::{
     io::{self, Read},
@@ -8,10 +8,11 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::{Buf as _, Bytes};
-use egress::{Body, ByteStream, Policy, Request};
-use futures::{StreamExt as _, channel::mpsc, executor::block_on, future::join, sink::SinkExt as _};
+use egress::{Body, ByteStream, Policy, Request, Streaming};
+use futures::{StreamExt as _, channel::mpsc, future::join, sink::SinkExt as _};
 use http::{HeaderName, HeaderValue, Method};
 use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 use wacore::net::{HttpClient, HttpRequest, HttpResponse, StreamingHttpResponse, UploadBody};
 use whatsapp_rust::anyhow;
 
@@ -19,22 +20,55 @@ use whatsapp_rust::anyhow;
 const MAX_BODY: u64 = 2 * 1024 * 1024 * 1024 + 64 * 1024;
 /// An answer that is held in memory.
 const MAX_BUFFERED: u64 = 128 * 1024 * 1024;
-const DEADLINE: Duration = Duration::from_mins(10);
 const UPLOAD_CHUNK: usize = 64 * 1024;
 
 #[derive(Debug, Clone)]
-pub(crate) struct Http(egress::Client);
+pub(crate) struct Http {
+    client: egress::Client,
+    /// For one file, from the connection to its last byte.
+    deadline: Duration,
+    ending: CancellationToken,
+}
+
+/// The client that this was for is gone.
+#[derive(Debug, thiserror::Error)]
+#[error("the session's client was closed")]
+struct Ended;
 
 impl Http {
-    pub(crate) fn new(client: egress::Client) -> Self {
-        Self(client)
+    pub(crate) fn new(client: egress::Client, deadline: Duration) -> Self {
+        Self { client, deadline, ending: CancellationToken::new() }
+    }
+
+    /// The same for one session's client, until `ending`.
+    pub(crate) fn until(&self, ending: CancellationToken) -> Self {
+        Self { ending, ..self.clone() }
+    }
+
+    /// Asks a media host for a file of at most `limit` bytes.
+    pub(crate) async fn get(&self, url: String, limit: u64) -> Result<Streaming, egress::Error> {
+        let (policy, url) = reachable(url);
+        self.client.stream(Request::new(policy, Method::GET, url).deadline(self.deadline).limit(limit)).await
+    }
+
+    /// A body that can be read on a thread that may block.
+    pub(crate) fn reader(
+        &self,
+        runtime: Handle,
+        stream: ByteStream<egress::Error>,
+    ) -> impl Read + Send + use<> {
+        Reader { runtime, stream, chunk: Bytes::new(), ending: self.ending.clone() }
+    }
+
+    fn converted(&self, request: HttpRequest, body: Option<Body>) -> Result<Request, anyhow::Error> {
+        Ok(converted(request, body)?.deadline(self.deadline))
     }
 }
 
 #[async_trait]
 impl HttpClient for Http {
     async fn execute(&self, request: HttpRequest) -> Result<HttpResponse, anyhow::Error> {
-        let answer = self.0.request(converted(request, None)?.limit(MAX_BUFFERED)).await?;
+        let answer = self.client.request(self.converted(request, None)?.limit(MAX_BUFFERED)).await?;
         if answer.truncated {
             return Err(egress::Error::TooLarge { limit: MAX_BUFFERED }.into());
         }
@@ -47,10 +81,10 @@ impl HttpClient for Http {
 
     fn execute_streaming(&self, request: HttpRequest) -> Result<StreamingHttpResponse, anyhow::Error> {
         let runtime = Handle::try_current()?;
-        let answer = runtime.block_on(self.0.stream(converted(request, None)?.limit(MAX_BODY)))?;
+        let answer = self.client.stream(self.converted(request, None)?.limit(MAX_BODY));
+        let answer = runtime.block_on(self.ending.run_until_cancelled(answer)).ok_or(Ended)??;
         let status_code = answer.status.as_u16();
-        let body = Box::new(Reader { runtime, stream: answer.body, chunk: Bytes::new() });
-        Ok(StreamingHttpResponse { status_code, body })
+        Ok(StreamingHttpResponse { status_code, body: Box::new(self.reader(runtime, answer.body)) })
     }
 
     fn supports_upload_streaming(&self) -> bool {
@@ -66,9 +100,10 @@ impl HttpClient for Http {
         let runtime = Handle::try_current()?;
         let (sender, receiver) = mpsc::channel(2);
         let body_of_request = Body::Stream { stream: Box::pin(receiver), length: Some(content_length) };
-        let request = converted(request, Some(body_of_request))?.limit(MAX_BUFFERED);
+        let request = self.converted(request, Some(body_of_request))?.limit(MAX_BUFFERED);
         // The source is read here, on a thread that may block; the request is sent by the runtime meanwhile.
-        let (answer, ()) = runtime.block_on(join(self.0.request(request), pump(body, sender)));
+        let exchange = join(self.client.request(request), pump(body, sender));
+        let (answer, ()) = runtime.block_on(self.ending.run_until_cancelled(exchange)).ok_or(Ended)?;
         let answer = answer?;
         Ok(HttpResponse { status_code: answer.status.as_u16(), body: answer.body.into() })
     }
@@ -96,15 +131,16 @@ struct Reader {
     runtime: Handle,
     stream: ByteStream<egress::Error>,
     chunk: Bytes,
+    ending: CancellationToken,
 }
 
 impl Read for Reader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.chunk.is_empty() {
-            let _inside = self.runtime.enter();
-            match block_on(self.stream.next()) {
-                Some(chunk) => self.chunk = chunk.map_err(io::Error::other)?,
-                None => return Ok(0),
+            match self.runtime.block_on(self.ending.run_until_cancelled(self.stream.next())) {
+                Some(Some(chunk)) => self.chunk = chunk.map_err(io::Error::other)?,
+                Some(None) => return Ok(0),
+                None => return Err(io::Error::other(Ended)),
             }
         }
         let length = buffer.len().min(self.chunk.len());
@@ -117,8 +153,7 @@ fn converted(request: HttpRequest, body: Option<Body>) -> Result<Request, anyhow
     let HttpRequest { url, method, headers, body: bytes } = request;
     let (policy, url) = reachable(url);
     let mut converted = Request::new(policy, Method::from_bytes(method.as_bytes())?, url)
-        .body(body.unwrap_or_else(|| bytes.map_or(Body::Empty, Body::Bytes)))
-        .deadline(DEADLINE);
+        .body(body.unwrap_or_else(|| bytes.map_or(Body::Empty, Body::Bytes)));
     for (name, value) in headers {
         converted = converted.header(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);
     }

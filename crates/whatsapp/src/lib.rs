@@ -17,6 +17,10 @@
 //! of one that was on its way when the connection broke is not known ([`SendError::Unconfirmed`]); sent again
 //! under the same id it is still the same message to its recipient.
 //!
+//! # Files
+//! pass through in pieces, however large they are: [`Sealing`] encrypts one into a nameless file on the disk, because its
+//! hash has to be known before the first byte goes up; [`Client::fetch`] decrypts one as it comes in.
+//!
 //! # Connections
 //! [`Client::start`] connects and reconnects for ever: at once after WhatsApp restarted the stream, else after a
 //! delay that doubles up to a cap and is jittered. Before each attempt the [`Pace`] of the process is waited for.
@@ -35,6 +39,7 @@ mod events;
 mod http;
 mod inbound;
 mod link;
+mod media;
 mod observer;
 mod options;
 mod owner;
@@ -46,6 +51,7 @@ mod whatsapp;
 pub use chat::Profile;
 pub use client::{CheckError, Client, PairingError};
 pub use events::{Events, Happened, ReceiptKind};
+pub use media::{FetchError, PlainStream, SealError, Sealed, Sealing, UploadError};
 pub use options::{DEFAULT_VERSION, Options, OptionsError};
 pub use owner::{Inbox, Lease, Pace, Unpaced};
 pub use send::SendError;

@@ -23,6 +23,8 @@ pub struct Options {
     pub version: (u32, u32, u32),
     /// How long a message that was written to the socket may wait for WhatsApp's acknowledgement.
     pub ack_timeout: Duration,
+    /// How long one file may take to the media host or from it.
+    pub media_timeout: Duration,
     /// The first delay before a reconnect; it doubles with every failure.
     pub reconnect_first: Duration,
     /// The longest delay before a reconnect.
@@ -39,6 +41,7 @@ impl Default for Options {
             device_name: "wa-gateway".to_owned(),
             version: DEFAULT_VERSION,
             ack_timeout: Duration::from_secs(20),
+            media_timeout: Duration::from_mins(30),
             reconnect_first: Duration::from_secs(1),
             reconnect_cap: Duration::from_mins(1),
             pace: Arc::new(Unpaced),

@@ -26,6 +26,19 @@ impl Tasks {
         self.tracker.spawn(self.end.clone().run_until_cancelled_owned(future))
     }
 
+    /// Runs on a thread that may block. It is not ended with the others, so it has to look at [`Tasks::ending`].
+    pub(crate) fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.tracker.spawn_blocking(work)
+    }
+
+    /// Cancelled when the tasks are to end.
+    pub(crate) fn ending(&self) -> CancellationToken {
+        self.end.clone()
+    }
+
     /// Ends every task at its next pause, without waiting.
     pub(crate) fn end(&self) {
         self.end.cancel();

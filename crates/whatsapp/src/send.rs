@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domain::message::{Content, Message};
+use domain::{
+    media::UploadedMedia,
+    message::{Content, Message},
+};
 use tokio::{sync::oneshot, time::timeout};
 use wacore::types::message::AddressingMode;
 use wacore_binary::{Jid, JidExt as _};
@@ -62,6 +65,15 @@ impl Client {
     /// Sends a message under its own id; returns when WhatsApp's server has acknowledged it. Messages to different
     /// chats may be sent at the same time; those of one chat keep their order only if the caller waits for each.
     pub async fn send(&self, message: &Message) -> Result<(), SendError> {
+        self.write(message, None).await
+    }
+
+    /// The same for a message whose file was uploaded.
+    pub async fn send_media(&self, message: &Message, upload: &UploadedMedia) -> Result<(), SendError> {
+        self.write(message, Some(upload)).await
+    }
+
+    async fn write(&self, message: &Message, upload: Option<&UploadedMedia>) -> Result<(), SendError> {
         let chat: Jid = message
             .chat
             .parse()
@@ -73,10 +85,11 @@ impl Client {
             return Err(SendError::NotConnected);
         }
 
-        let ack = Expected::new(&self.shared.link.acks, &message.wa_id);
         let own = self.own_address(&message.content, &chat).await;
-        let setting = content::Setting { chat: &message.chat, own, at: message.accepted_at };
-        let body = content::to_whatsapp(&message.content, &setting);
+        let setting = content::Setting { chat: &message.chat, own, at: message.accepted_at, upload };
+        let body = content::to_whatsapp(&message.content, &setting)
+            .ok_or_else(|| SendError::Invalid { reason: "its file was not uploaded".to_owned() })?;
+        let ack = Expected::new(&self.shared.link.acks, &message.wa_id);
         let options = SendOptions::default().with_message_id(message.wa_id.clone());
         let library = Arc::clone(&self.shared.library);
         // A task of its own: a caller that goes away must not leave the library in the middle of its keys.

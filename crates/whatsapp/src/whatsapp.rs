@@ -50,7 +50,8 @@ impl WhatsApp {
     /// Checks the options; nothing is connected.
     pub fn new(options: Options, database: Database, egress: egress::Client) -> Result<Self, OptionsError> {
         let dialer = Arc::new(Dialer::new(options.checked_url()?));
-        Ok(Self { options: Arc::new(options), database, dialer, http: Http::new(egress) })
+        let http = Http::new(egress, options.media_timeout);
+        Ok(Self { options: Arc::new(options), database, dialer, http })
     }
 
     /// A client for a claimed session; it does not connect before it is [started](Client::start). With `fresh` it
@@ -73,8 +74,9 @@ impl WhatsApp {
         }
         let tasks = Tasks::default();
         let intake = Arc::new(Intake::new(Arc::clone(&link), inbox));
+        let http = self.http.until(tasks.ending());
         // Boxed: the caller's task would carry the room for it for as long as the session lives.
-        let library = Box::pin(self.library(Arc::new(backend), &link, &tasks, &intake)).await?;
+        let library = Box::pin(self.library(Arc::new(backend), &link, &tasks, &intake, http.clone())).await?;
         let observer = Observer {
             link: Arc::clone(&link),
             intake,
@@ -82,7 +84,7 @@ impl WhatsApp {
             tasks: tasks.clone(),
         };
         library.subscribe_handler(Arc::new(observer)).detach();
-        Ok((Client::new(library, link, tasks, Arc::clone(&self.options)), Events(events)))
+        Ok((Client::new(library, link, tasks, Arc::clone(&self.options), http), Events(events)))
     }
 
     async fn library(
@@ -91,6 +93,7 @@ impl WhatsApp {
         link: &Arc<Link>,
         tasks: &Tasks,
         intake: &Arc<Intake>,
+        http: Http,
     ) -> Result<Arc<whatsapp_rust::Client>, OpenError> {
         let device = PersistenceManager::new(backend).await.map_err(|error| store_error(&error))?;
         let props = DevicePropsOverride::new().with_os(self.options.device_name.clone());
@@ -99,7 +102,7 @@ impl WhatsApp {
             .with_runtime(tasks.clone())
             .with_persistence_manager(Arc::new(device))
             .with_transport_factory(Gate { dialer: Arc::clone(&self.dialer), link: Arc::clone(link) })
-            .with_http_client(self.http.clone())
+            .with_http_client(http)
             .with_version_override(self.options.version)
             .with_cache_config(cache::lean())
             .with_inbound_durability_hook_arc(Arc::clone(intake) as _)

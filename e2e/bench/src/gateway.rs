@@ -95,6 +95,8 @@ impl Gateway {
         command.env("HOST", "127.0.0.1").env("PORT", address.port().to_string());
         command.env("ADMIN_USER", USER).env("ADMIN_PASSWORD", PASSWORD);
         command.env("DATA_DIR", folder.path()).env("LOG_FORMAT", "json");
+        // Files come from this machine.
+        command.env("EGRESS_ALLOW", "127.0.0.0/8");
         command.env("WHATSAPP_URL", whatsapp_url).env("RUNNER_CONNECTS_PER_SECOND", "0");
         if let Some(url) = webhooks {
             command.env("WEBHOOK_BASE_URL", url);

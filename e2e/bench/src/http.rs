@@ -118,6 +118,15 @@ impl Api {
         into.extend_from_slice(json);
     }
 
+    /// The head of a request whose body follows in pieces; the connection ends with its answer.
+    pub(crate) fn head(&self, method: &str, path: &str, content_type: &str, length: u64) -> String {
+        format!(
+            "{method} {path} HTTP/1.1\r\n{}connection: close\r\ncontent-type: {content_type}\r\n\
+             content-length: {length}\r\n\r\n",
+            self.headers
+        )
+    }
+
     pub(crate) async fn connect(&self) -> Result<Caller> {
         let connection =
             Connection::open(self.address).await.map_err(Problem::io("no connection to the gateway"))?;

@@ -57,6 +57,18 @@ pub(crate) fn resident(pid: u32) -> Result<u64> {
     field(&status, "VmRSS").ok_or_else(|| Problem::Setup("the gateway has ended".to_owned()))
 }
 
+/// The most resident memory that a process has had since [`forget_peak`], in KiB.
+pub(crate) fn peak(pid: u32) -> Result<u64> {
+    let status =
+        fs::read_to_string(format!("/proc/{pid}/status")).map_err(Problem::io("memory of the gateway"))?;
+    field(&status, "VmHWM").ok_or_else(|| Problem::Setup("the gateway has ended".to_owned()))
+}
+
+/// Begins a new count of the most resident memory.
+pub(crate) fn forget_peak(pid: u32) -> Result<()> {
+    fs::write(format!("/proc/{pid}/clear_refs"), "5").map_err(Problem::io("memory of the gateway"))
+}
+
 /// Processor time that a process has used so far.
 pub(crate) fn processor_time(pid: u32) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).map_err(Problem::io("processor time"))?;
@@ -112,6 +124,9 @@ mod tests {
     #[test]
     fn memory_is_found_by_its_name() {
         assert_eq!(field("VmRSSx: 1 kB\nVmRSS:\t  42 kB\n", "VmRSS"), Some(42));
-        assert!(resident(std::process::id()).unwrap() > 0);
+        let me = std::process::id();
+        assert!(resident(me).unwrap() > 0);
+        forget_peak(me).unwrap();
+        assert!(peak(me).unwrap() >= resident(me).unwrap() / 2);
     }
 }

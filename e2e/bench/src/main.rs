@@ -16,7 +16,7 @@ use clap::{Parser, ValueEnum};
 use gateway::Database;
 use problem::Result;
 use report::{BUILD, Report, complain, say};
-use suite::{Plan, auth, idle, inbound, restart, send};
+use suite::{Plan, auth, idle, inbound, media, restart, send};
 
 /// Measures the gateway: a process of its own (built with the feature fake-whatsapp), against a fake WhatsApp server
 /// and a load generator in this process, all on the loopback address. Prints a table and writes
@@ -69,6 +69,8 @@ enum Benchmark {
     Restart,
     /// From a contact's message to the webhook.
     Inbound,
+    /// A document of 1 GiB out and in: time, and memory at its peak.
+    Media,
     /// All of them, one after the other.
     All,
 }
@@ -101,8 +103,14 @@ async fn measure(arguments: Arguments) -> Result<()> {
     };
     let (benchmarks, all) = match arguments.benchmark {
         Benchmark::All => {
-            let each =
-                [Benchmark::Auth, Benchmark::Send, Benchmark::Inbound, Benchmark::Restart, Benchmark::Idle];
+            let each = [
+                Benchmark::Auth,
+                Benchmark::Send,
+                Benchmark::Inbound,
+                Benchmark::Media,
+                Benchmark::Restart,
+                Benchmark::Idle,
+            ];
             (each.to_vec(), true)
         }
         one => (vec![one], false),
@@ -132,5 +140,6 @@ async fn run(benchmark: Benchmark, plan: &Plan) -> Result<Report> {
         Benchmark::Idle => idle::run(plan).await,
         Benchmark::Restart => restart::run(plan).await,
         Benchmark::Inbound => inbound::run(plan).await,
+        Benchmark::Media => media::run(plan).await,
     }
 }

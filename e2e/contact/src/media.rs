@@ -20,6 +20,8 @@ pub enum MediaKind {
     Video,
     /// Sound.
     Audio,
+    /// A voice note.
+    Voice,
     /// Any file.
     Document,
 }
@@ -37,7 +39,7 @@ impl Contact {
         let media_type = match kind {
             MediaKind::Image => MediaType::Image,
             MediaKind::Video => MediaType::Video,
-            MediaKind::Audio => MediaType::Audio,
+            MediaKind::Audio | MediaKind::Voice => MediaType::Audio,
             MediaKind::Document => MediaType::Document,
         };
         let upload =
@@ -47,6 +49,9 @@ impl Contact {
             MediaKind::Image => image_message(upload, ImageOptions { caption, ..ImageOptions::default() }),
             MediaKind::Video => video_message(upload, VideoOptions { caption, ..VideoOptions::default() }),
             MediaKind::Audio => audio_message(upload, AudioOptions::default()),
+            MediaKind::Voice => {
+                audio_message(upload, AudioOptions { ptt: Some(true), ..AudioOptions::default() })
+            }
             MediaKind::Document => {
                 document_message(upload, DocumentOptions { caption, ..DocumentOptions::default() })
             }
@@ -70,5 +75,6 @@ fn file_of(message: &Message) -> Option<&dyn Downloadable> {
     let video = message.video_message.as_option().map(|file| file as &dyn Downloadable);
     let audio = message.audio_message.as_option().map(|file| file as &dyn Downloadable);
     let document = message.document_message.as_option().map(|file| file as &dyn Downloadable);
-    image.or(video).or(audio).or(document)
+    let sticker = message.sticker_message.as_option().map(|file| file as &dyn Downloadable);
+    image.or(video).or(audio).or(document).or(sticker)
 }

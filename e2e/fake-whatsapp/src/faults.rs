@@ -107,6 +107,8 @@ pub enum MediaFault {
     Status(u16),
     /// Answers this many milliseconds later.
     Slow(u64),
+    /// Sends 16 KiB every so many milliseconds; downloads only.
+    Trickle(u64),
     /// Ends the connection in the middle of the body.
     Cut,
     /// Serves other bytes than were stored.

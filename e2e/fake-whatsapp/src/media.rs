@@ -80,7 +80,7 @@ pub(crate) async fn upload(
     match inner.faults.next_media(true) {
         Some(MediaFault::Status(status)) => return status_of(status).into_response(),
         Some(MediaFault::Slow(millis)) => tokio::time::sleep(Duration::from_millis(millis)).await,
-        Some(MediaFault::Cut | MediaFault::WrongBytes) => {
+        Some(MediaFault::Cut | MediaFault::WrongBytes | MediaFault::Trickle(_)) => {
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
         }
         None => {}
@@ -124,11 +124,27 @@ pub(crate) async fn download(
     match inner.faults.next_media(false) {
         Some(MediaFault::Status(status)) => return status_of(status).into_response(),
         Some(MediaFault::Slow(millis)) => tokio::time::sleep(Duration::from_millis(millis)).await,
+        Some(MediaFault::Trickle(millis)) => return trickle(file, Duration::from_millis(millis)),
         Some(MediaFault::Cut) => return cut(&file),
         Some(MediaFault::WrongBytes) => file = file.iter().map(|byte| byte ^ 0x55).collect(),
         None => {}
     }
     file.into_response()
+}
+
+/// All of the file, little by little.
+fn trickle(file: Bytes, pause: Duration) -> Response {
+    const DROP: usize = 16 * 1024;
+    let length = file.len();
+    let drops = stream::unfold(file, move |mut file| async move {
+        if file.is_empty() {
+            return None;
+        }
+        tokio::time::sleep(pause).await;
+        let drop = file.split_to(file.len().min(DROP));
+        Some((Ok::<_, std::convert::Infallible>(drop), file))
+    });
+    ([(header::CONTENT_LENGTH, length)], Body::from_stream(drops)).into_response()
 }
 
 /// Half of the file with the length of all of it, then the end of the connection.

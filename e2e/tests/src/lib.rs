@@ -20,17 +20,19 @@
 mod database;
 mod gateway;
 mod ledger;
+mod origin;
 mod receiver;
 mod rest;
 mod tmpfs;
 mod wait;
 mod world;
 
-pub use contact::Contact;
+pub use contact::{Contact, MediaKind, Received};
 pub use database::{Locked, database_of, foreign_database, stored_keys};
-pub use fake_whatsapp::{Delivery, Failure, FakeWhatsApp, Kick};
+pub use fake_whatsapp::{Delivery, Failure, FakeWhatsApp, Kick, MediaFault};
 pub use gateway::{Exit, Gateway};
 pub use ledger::{Arrival, Ledger, Tally, distinct};
+pub use origin::{Origin, Served};
 pub use receiver::{Behaviour, Webhook, WebhookReceiver};
 pub use rest::{Answer, Call, Rest};
 pub use tmpfs::Tmpfs;

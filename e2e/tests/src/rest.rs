@@ -20,6 +20,7 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
+    pub bytes: Bytes,
     pub text: String,
     /// Null when the body is not JSON.
     pub json: Value,
@@ -131,6 +132,25 @@ impl Call<'_> {
         self.body("application/json", body.to_string())
     }
 
+    /// Sets a form with text fields and a file.
+    #[must_use]
+    pub fn form(self, fields: &[(&str, &str)], file_name: &str, file: &[u8]) -> Self {
+        const BOUNDARY: &str = "----a-boundary-that-no-file-has";
+        let mut body = Vec::with_capacity(file.len() + 4096);
+        for (name, value) in fields {
+            let part =
+                format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+            body.extend_from_slice(part.as_bytes());
+        }
+        let head = format!(
+            "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{file_name}\"\r\n\r\n"
+        );
+        body.extend_from_slice(head.as_bytes());
+        body.extend_from_slice(file);
+        body.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
+        self.body(&format!("multipart/form-data; boundary={BOUNDARY}"), body)
+    }
+
     /// Sets any body.
     #[must_use]
     pub fn body(mut self, content_type: &str, body: impl Into<Bytes>) -> Self {
@@ -157,6 +177,7 @@ impl Call<'_> {
             headers: response.headers,
             text: String::from_utf8_lossy(&response.body).into_owned(),
             json: serde_json::from_slice(&response.body).unwrap_or_default(),
+            bytes: response.body,
         })
     }
 

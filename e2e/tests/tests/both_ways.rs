@@ -71,9 +71,11 @@ fn received_as_the_contract_says(webhook: &Webhook, next_sequence: i64) {
     let body = &webhook.body;
     let expected = [
         "event",
+        "file",
         "from",
         "lid",
         "media",
+        "media_url",
         "message",
         "messageId",
         "participant",
@@ -88,7 +90,10 @@ fn received_as_the_contract_says(webhook: &Webhook, next_sequence: i64) {
     let from = format!("{THEIRS}@s.whatsapp.net");
     assert_eq!(webhook.text("session"), "shop");
     assert_eq!(webhook.text("from"), from);
-    assert_eq!(body["media"], json!({"image": null, "video": null, "document": null, "audio": null}));
+    assert_eq!(
+        body["media"],
+        json!({"image": null, "video": null, "document": null, "audio": null, "sticker": null})
+    );
     assert!(!webhook.text("messageId").is_empty());
     assert!(body["timestamp"].as_i64().unwrap() > 1_700_000_000, "{body}");
     assert_eq!((webhook.text("event"), webhook.text("type")), ("message", "text"));

@@ -11,6 +11,8 @@ mod commit_before_ack;
 #[cfg(test)]
 mod kill_in_the_middle;
 #[cfg(test)]
+mod media;
+#[cfg(test)]
 mod queue;
 #[cfg(test)]
 mod restart;

@@ -110,6 +110,26 @@ impl From<storage::Error> for Problem {
     }
 }
 
+impl From<media::Error> for Problem {
+    fn from(error: media::Error) -> Self {
+        match &error {
+            media::Error::Unavailable(_) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "media_store_unavailable",
+                "The media store is not available, try again later",
+            )
+            .retry_after(Duration::from_secs(5))
+            .caused_by(error),
+            media::Error::Full(_) => Self::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "media_store_full",
+                "The media store has no room left, nothing was stored",
+            )
+            .caused_by(error),
+        }
+    }
+}
+
 /// Makes a handler's error enum an answer, through its `From<Error> for Problem`.
 macro_rules! answers_as_problem {
     ($error:ty) => {

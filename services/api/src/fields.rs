@@ -2,6 +2,7 @@
 //! wrong. A handler reads its fields in the order in which the contract lists them, so the first that is wrong is
 //! the one that is named.
 
+mod form;
 mod lists;
 
 use std::fmt;
@@ -16,6 +17,8 @@ use futures::StreamExt as _;
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
+pub(crate) use form::{BodyPart, Form, Patience};
+
 use crate::{
     error::{Problem, answers_as_problem},
     state::ApiState,
@@ -29,6 +32,8 @@ const MAX_URL_CHARS: usize = 2048;
 pub(crate) enum Place {
     Json,
     Query,
+    /// `multipart/form-data`.
+    Form,
 }
 
 impl fmt::Display for Place {
@@ -36,6 +41,7 @@ impl fmt::Display for Place {
         f.write_str(match self {
             Self::Json => "json",
             Self::Query => "query",
+            Self::Form => "form",
         })
     }
 }
@@ -60,6 +66,10 @@ pub(crate) enum Invalid {
     NotAnObject { received: &'static str },
     #[error("Malformed JSON in request body")]
     Malformed,
+    #[error("Malformed multipart/form-data in request body")]
+    MalformedForm,
+    #[error("Only one file can come with a request")]
+    SeveralFiles,
     #[error("The request body must not be larger than {limit} bytes")]
     TooLarge { limit: usize },
     #[error("The request body did not arrive in time")]
@@ -75,8 +85,9 @@ impl From<Invalid> for Problem {
             | Invalid::TooLong { .. }
             | Invalid::NotUrl { .. }
             | Invalid::Unfit { .. } => (StatusCode::BAD_REQUEST, "invalid_field"),
-            Invalid::NotAnObject { .. } => (StatusCode::BAD_REQUEST, "invalid_body"),
+            Invalid::NotAnObject { .. } | Invalid::SeveralFiles => (StatusCode::BAD_REQUEST, "invalid_body"),
             Invalid::Malformed => (StatusCode::BAD_REQUEST, "malformed_json"),
+            Invalid::MalformedForm => (StatusCode::BAD_REQUEST, "malformed_form"),
             Invalid::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
             Invalid::TooSlow => (StatusCode::REQUEST_TIMEOUT, "body_timeout"),
         };
@@ -146,13 +157,23 @@ impl Fields {
         }
     }
 
-    /// Yes or no; a query string says it with a word or a digit.
+    /// An address that must be there.
+    pub(crate) fn web_address(&self, field: &'static str) -> Result<String, Invalid> {
+        let text = self.text_up_to(field, MAX_URL_CHARS)?;
+        if is_web_address(&text) { Ok(text) } else { Err(Invalid::NotUrl { field, place: self.place }) }
+    }
+
+    /// Yes or no; a query string and a form say it with a word or a digit.
     pub(crate) fn optional_flag(&self, field: &'static str) -> Result<Option<bool>, Invalid> {
         match (self.values.get(field), self.place) {
             (None, _) => Ok(None),
             (Some(Value::Bool(flag)), _) => Ok(Some(*flag)),
-            (Some(Value::String(word)), Place::Query) if matches!(&**word, "true" | "1") => Ok(Some(true)),
-            (Some(Value::String(word)), Place::Query) if matches!(&**word, "false" | "0") => Ok(Some(false)),
+            (Some(Value::String(word)), Place::Query | Place::Form) if matches!(&**word, "true" | "1") => {
+                Ok(Some(true))
+            }
+            (Some(Value::String(word)), Place::Query | Place::Form) if matches!(&**word, "false" | "0") => {
+                Ok(Some(false))
+            }
             (Some(other), _) => Err(self.wrong_type("boolean", other, field)),
         }
     }
@@ -231,14 +252,15 @@ async fn read_body(request: Request, limit: usize) -> Result<BytesMut, Invalid> 
     Ok(body)
 }
 
+/// The media type of a body, without its parameters.
+fn essence(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    Some(value.split(';').next()?.trim().to_ascii_lowercase())
+}
+
 /// `application/json` and `application/…+json`, with any parameters.
 fn is_json(headers: &HeaderMap) -> bool {
-    let essence = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split(';').next())
-        .map(|essence| essence.trim().to_ascii_lowercase());
-    essence
+    essence(headers)
         .as_deref()
         .and_then(|essence| essence.strip_prefix("application/"))
         .is_some_and(|kind| kind == "json" || kind.ends_with("+json"))
@@ -352,6 +374,19 @@ mod tests {
             fields.optional_flag("to").unwrap_err().to_string(),
             "Expected boolean, received string field 'to' on query"
         );
+    }
+
+    #[test]
+    fn addresses_of_the_web_only() {
+        for address in
+            ["ftp://a.example", "file:///etc/passwd", "/etc/passwd", "data:image/png;base64,AA", ""]
+        {
+            let fields = Fields::from_json(format!(r#"{{"u":"{address}"}}"#).as_bytes()).unwrap();
+            let words = fields.web_address("u").unwrap_err().to_string();
+            assert_eq!(words, "Invalid url field 'u' on json", "{address}");
+        }
+        let fields = Fields::from_query(&"/?u=https://a.example/x".parse().unwrap());
+        assert_eq!(fields.web_address("u").as_deref(), Ok("https://a.example/x"));
     }
 
     #[test]

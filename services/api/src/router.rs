@@ -16,7 +16,7 @@ use utoipa::{
 use crate::{
     edge::edge,
     error,
-    routes::{contact, dashboard, event, message, pages, session, status, system, user},
+    routes::{contact, dashboard, event, media, message, pages, session, status, system, user},
     sending,
     state::ApiState,
 };
@@ -40,6 +40,13 @@ pub fn router(state: ApiState) -> Router {
         .route("/session/{name}/events", get(session::history::handler))
         .route("/events", get(event::stream::handler))
         .route("/message/send-text", post(message::send_text::handler).get(send_text_query).head(none))
+        .route("/message/send-image", post(message::send_image::handler))
+        .route("/message/send-video", post(message::send_video::handler))
+        .route("/message/send-document", post(message::send_document::handler))
+        .route("/message/send-audio", post(message::send_audio::handler))
+        .route("/message/send-voice", post(message::send_voice::handler))
+        .route("/message/send-sticker", post(message::send_sticker::handler))
+        .route("/media/{name}", get(media::get::handler))
         .route("/message/send-location", post(message::send_location::handler))
         .route("/message/send-contact", post(message::send_contact::handler))
         .route("/message/send-poll", post(message::send_poll::handler))
@@ -86,6 +93,7 @@ use message::send_text_query::handler as send_text_query;
         (name = "message", description = "Messages: send them, see how far they came"),
         (name = "contact", description = "The people at the other side"),
         (name = "event", description = "What happens, as it happens"),
+        (name = "media", description = "Files of messages that came in"),
         (name = "status", description = "What a monitor watches"),
         (name = "user", description = "Users, kept by an admin"),
         (name = "dashboard", description = "What a user sees and sets of their own"),
@@ -99,7 +107,10 @@ use message::send_text_query::handler as send_text_query;
         message::send_text::handler, message::send_text_query::handler, message::send_location::handler,
         message::send_contact::handler, message::send_poll::handler, message::send_reaction::handler,
         message::edit::handler, message::delete::handler, message::mark_read::handler, message::typing::handler,
-        message::get::handler, contact::check::handler, contact::profile::handler, status::fleet::handler, status::session::handler, system::welcome::handler,
+        message::send_image::handler, message::send_video::handler, message::send_document::handler,
+        message::send_audio::handler, message::send_voice::handler, message::send_sticker::handler,
+        message::get::handler, media::get::handler, contact::check::handler, contact::profile::handler,
+        status::fleet::handler, status::session::handler, system::welcome::handler,
         system::health::handler, system::ready::handler, system::openapi::handler,
         user::list::handler, user::create::handler, user::delete::handler, user::set_password::handler,
         user::configure::handler, dashboard::session_info::handler, dashboard::set_callback::handler,

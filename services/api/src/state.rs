@@ -3,8 +3,9 @@
 use std::{ops::Deref, sync::Arc, time::Duration};
 
 use bus::Bus;
-use domain::SharedClock;
+use domain::{SharedClock, media::MediaLimits};
 use ipnet::IpNet;
+use media::{Links, MediaStore};
 use secrecy::SecretString;
 use secrets::{KeyedHash, Passwords};
 use storage::Database;
@@ -52,6 +53,10 @@ pub struct Settings {
     pub typing_indicator: bool,
     /// Streams of server-sent events that are open at the same time.
     pub max_streams: usize,
+    /// The largest files.
+    pub media_limits: MediaLimits,
+    /// How long a file may take that comes with a request.
+    pub media_wait: Duration,
 }
 
 impl Default for Settings {
@@ -73,6 +78,8 @@ impl Default for Settings {
             queue_limit: 10_000,
             typing_indicator: false,
             max_streams: 1000,
+            media_limits: MediaLimits::default(),
+            media_wait: Duration::from_mins(30),
         }
     }
 }
@@ -81,6 +88,9 @@ impl Default for Settings {
 pub struct Parts {
     pub database: Database,
     pub bus: Bus,
+    pub media: MediaStore,
+    /// Checks links to files.
+    pub links: Links,
     pub passwords: Passwords,
     pub keyed_hash: KeyedHash,
     pub clock: SharedClock,
@@ -96,6 +106,8 @@ pub struct ApiState(Arc<Shared>);
 pub struct Shared {
     pub(crate) database: Database,
     pub(crate) bus: Bus,
+    pub(crate) media: MediaStore,
+    pub(crate) links: Links,
     pub(crate) clock: SharedClock,
     pub(crate) settings: Settings,
     pub(crate) shutdown: CancellationToken,
@@ -109,13 +121,15 @@ pub struct Shared {
 impl ApiState {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { database, bus, passwords, keyed_hash, clock, settings, shutdown } = parts;
+        let Parts { database, bus, media, links, passwords, keyed_hash, clock, settings, shutdown } = parts;
         let credentials =
             Credentials::new(database.clone(), passwords.clone(), keyed_hash, &settings.login_limits);
         let streams = Streams::new(settings.max_streams);
         Self(Arc::new(Shared {
             database,
             bus,
+            media,
+            links,
             clock,
             settings,
             shutdown,

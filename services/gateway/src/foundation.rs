@@ -4,8 +4,9 @@ use std::{num::NonZeroU32, pin::Pin, sync::Arc, time::Duration};
 
 use bus::Bus;
 use config::{Access, Config, DatabaseTarget, Synchronous};
-use domain::{SharedClock, SystemClock, UserId};
+use domain::{SharedClock, SystemClock, UserId, media::MediaLimits};
 use egress::EgressOptions;
+use media::{Links, MediaStore};
 use secrecy::SecretString;
 use secrets::{KeyRing, KeyedHash, Passwords};
 use storage::Database;
@@ -32,6 +33,8 @@ pub(crate) struct Foundation {
     keys: Arc<KeyRing>,
     passwords: Passwords,
     whatsapp: Arc<WhatsApp>,
+    media: MediaStore,
+    links: Links,
     egress: egress::Client,
     config: Config,
 }
@@ -78,6 +81,8 @@ impl Foundation {
             ..EgressOptions::default()
         })
         .map_err(StartError::running)?;
+        let media = media_store(config)?;
+        let links = links(config, &keys)?;
         let whatsapp = WhatsApp::new(whatsapp_options(config)?, database.clone(), egress.clone())
             .map_err(StartError::settings)?;
         Ok(Self {
@@ -87,6 +92,8 @@ impl Foundation {
             keys,
             passwords,
             whatsapp: Arc::new(whatsapp),
+            media,
+            links,
             egress,
             config: config.clone(),
         })
@@ -99,14 +106,16 @@ impl Foundation {
         stop: &CancellationToken,
     ) -> Result<Vec<Role>, StartError> {
         let stop = || stop.clone();
-        Ok(vec![self.api(listener, stop()), self.session_runner(stop()), self.webhook_dispatcher(stop())?])
+        Ok(vec![self.api(listener, stop()), self.session_runner(stop())?, self.webhook_dispatcher(stop())?])
     }
 
     fn api(&self, listener: TcpListener, stop: CancellationToken) -> Role {
-        let Config { http, access, send, .. } = &self.config;
+        let Config { http, access, send, media, .. } = &self.config;
         let api = api::Api::new(api::Parts {
             database: self.database.clone(),
             bus: self.bus.clone(),
+            media: self.media.clone(),
+            links: self.links.clone(),
             passwords: self.passwords.clone(),
             keyed_hash: KeyedHash::random(),
             clock: Arc::clone(&self.clock),
@@ -125,6 +134,8 @@ impl Foundation {
                 message_ttl: send.ttl,
                 queue_limit: u32::try_from(send.queue_limit).unwrap_or(u32::MAX),
                 typing_indicator: send.typing_indicator,
+                media_limits: media_limits(media),
+                media_wait: media.transfer,
                 ..api::Settings::default()
             },
             shutdown: stop,
@@ -139,13 +150,14 @@ impl Foundation {
         })
     }
 
-    fn session_runner(&self, stop: CancellationToken) -> Role {
+    fn session_runner(&self, stop: CancellationToken) -> Result<Role, StartError> {
         let settings = &self.config.runner;
         let runner = session_runner::SessionRunner::new(
             session_runner::Parts {
                 database: self.database.clone(),
                 bus: self.bus.clone(),
                 whatsapp: Arc::clone(&self.whatsapp),
+                media: Arc::new(self.media()?),
                 clock: Arc::clone(&self.clock),
             },
             session_runner::Settings {
@@ -157,10 +169,30 @@ impl Foundation {
                 renew: settings.renew,
             },
         );
-        Role::new("session-runner", async move {
+        Ok(Role::new("session-runner", async move {
             runner.run(stop).await;
             Ok(())
-        })
+        }))
+    }
+
+    /// What sessions handle files with.
+    fn media(&self) -> Result<session_runner::Media, StartError> {
+        let settings = &self.config.media;
+        // What is in it has no name, so it is always empty to look at.
+        let folder = self.config.storage.data_dir.join("tmp");
+        std::fs::create_dir_all(&folder).map_err(|error| {
+            StartError::Running(format!("the folder {} cannot be used: {error}", folder.display()))
+        })?;
+        let days = u64::from(settings.retention_days);
+        let settings = session_runner::MediaSettings {
+            limits: media_limits(settings),
+            timeout: settings.transfer,
+            folder,
+            keep_for: (days > 0).then(|| Duration::from_hours(24 * days)),
+            keep_bytes: settings.max_bytes,
+        };
+        let (store, links) = (self.media.clone(), self.links.clone());
+        Ok(session_runner::Media::new(store, links, self.egress.clone(), settings))
     }
 
     fn webhook_dispatcher(&self, stop: CancellationToken) -> Result<Role, StartError> {
@@ -196,8 +228,32 @@ fn whatsapp_options(config: &Config) -> Result<whatsapp::Options, StartError> {
     Ok(whatsapp::Options {
         url: url.transpose().map_err(|error| StartError::Settings(format!("WHATSAPP_URL: {error}")))?,
         pace: Arc::new(session_runner::Pace::new(config.runner.connects_per_second)),
+        media_timeout: config.media.transfer,
         ..whatsapp::Options::default()
     })
+}
+
+fn media_store(config: &Config) -> Result<MediaStore, StartError> {
+    match &config.media.url {
+        Some(url) => MediaStore::at(url.expose(), std::env::vars()).map_err(StartError::settings),
+        None => MediaStore::in_folder(&config.storage.data_dir.join("media")).map_err(StartError::running),
+    }
+}
+
+fn links(config: &Config, keys: &KeyRing) -> Result<Links, StartError> {
+    let base = config.media.public_url.as_ref().map(|url| url.expose().parse());
+    let base = base.transpose().map_err(|error| StartError::Settings(format!("PUBLIC_URL: {error}")))?;
+    Ok(Links::new(base, config.media.link_ttl, keys.clone()))
+}
+
+const fn media_limits(settings: &config::Media) -> MediaLimits {
+    MediaLimits {
+        image: settings.image_max,
+        video: settings.video_max,
+        audio: settings.audio_max,
+        sticker: settings.sticker_max,
+        document: settings.document_max,
+    }
 }
 
 fn keys(config: &Config) -> Result<Arc<KeyRing>, StartError> {

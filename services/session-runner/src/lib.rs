@@ -3,12 +3,14 @@
 //! - [`lease`]: whether this process may still act at all, by a clock that cannot be set back.
 //! - [`fleet`]: claims free sessions up to a fair share, gives them back, starts and ends their tasks.
 //! - [`session`]: one session from claim to release: its client, its states, its messages both ways.
+//! - [`media`]: the files of those messages.
 //!
 //! The rule behind all of it: whoever holds the claim writes, and nobody else. A runner that cannot renew its
 //! lease cuts its sockets *before* the lease runs out for others; a refused write cuts that one session.
 
 mod fleet;
 mod lease;
+mod media;
 mod pace;
 mod session;
 
@@ -20,7 +22,8 @@ use storage::{Database, RunnerRegistration};
 use tokio_util::sync::CancellationToken;
 use whatsapp::WhatsApp;
 
-use crate::{fleet::Fleet, lease::RunnerLease};
+use crate::{fleet::Fleet, lease::RunnerLease, media::retention::Retention};
+pub use media::{Media, MediaSettings};
 pub use pace::Pace;
 
 /// What a runner works with.
@@ -29,6 +32,7 @@ pub struct Parts {
     pub database: Database,
     pub bus: Bus,
     pub whatsapp: Arc<WhatsApp>,
+    pub media: Arc<Media>,
     pub clock: SharedClock,
 }
 
@@ -75,9 +79,18 @@ impl SessionRunner {
         {
             tracing::error!(%error, "the runners of the process before could not be removed");
         }
+        let retention = Retention {
+            media: Arc::clone(&self.parts.media),
+            database: self.parts.database.clone(),
+            clock: Arc::clone(&self.parts.clock),
+        };
+        tokio::join!(self.lives(&stop), retention.run(&stop));
+    }
+
+    async fn lives(&self, stop: &CancellationToken) {
         while !stop.is_cancelled() {
             match self.register().await {
-                Ok(lease) => self.live(lease, &stop).await,
+                Ok(lease) => self.live(lease, stop).await,
                 Err(error) => tracing::warn!(%error, "the runner cannot register; trying again"),
             }
             let _ = tokio::time::timeout(REGISTER_PAUSE, stop.cancelled()).await;

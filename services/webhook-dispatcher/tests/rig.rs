@@ -189,5 +189,6 @@ pub fn message(chat: &str, text: &str) -> InboundMessage {
         detail: None,
         sent_at: NOON,
         replayed: false,
+        media: None,
     }
 }

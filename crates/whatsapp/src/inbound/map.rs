@@ -1,6 +1,12 @@
 //! What a decrypted message is, in the gateway's words. Pure.
 
-use domain::{Timestamp, detail::Detail, event::InboundMessage};
+use domain::{
+    Timestamp,
+    detail::Detail,
+    event::InboundMessage,
+    media::{InboundMedia, MediaClaims, MediaKind, RemoteFile},
+};
+use wacore::download::Downloadable;
 use wacore::types::message::{MessageCategory, MessageInfo};
 use wacore_binary::{Jid, JidExt as _, Server};
 use waproto::whatsapp::{
@@ -12,6 +18,9 @@ use super::detail::detail;
 
 /// Wrappers within wrappers are followed this far; nobody's client nests deeper.
 const MAX_DEPTH: usize = 8;
+
+/// What is kept of a file's name, in characters; file systems allow no more bytes.
+const MAX_FILE_NAME: usize = 255;
 
 /// The message for the inbox; `None` for what is not told: own messages, broadcasts and stories, channels, and what
 /// devices say to each other.
@@ -44,6 +53,8 @@ pub(super) fn inbound(message: &wa::Message, info: &MessageInfo) -> Option<Inbou
         detail,
         sent_at: Timestamp(info.timestamp.timestamp_millis()),
         replayed: info.is_offline,
+        // An edit brings the file again that the edited message has brought.
+        media: if edited { None } else { media(message) },
     })
 }
 
@@ -149,6 +160,7 @@ fn kind(m: &wa::Message) -> Option<&'static str> {
         (m.conversation.is_some() || m.extended_text_message.is_set(), "text"),
         (m.image_message.is_set(), "image"),
         (m.video_message.is_set() || m.ptv_message.is_set(), "video"),
+        (m.audio_message.as_option().is_some_and(|audio| audio.ptt == Some(true)), "voice"),
         (m.audio_message.is_set(), "audio"),
         (m.document_message.is_set(), "document"),
         (m.sticker_message.is_set(), "sticker"),
@@ -182,6 +194,47 @@ fn kind(m: &wa::Message) -> Option<&'static str> {
             || m.fast_ratchet_key_sender_key_distribution_message.is_set();
         (!only_keys).then_some("unknown")
     })
+}
+
+/// The file that a message brings; `None` also when it does not say where the file is.
+fn media(m: &wa::Message) -> Option<InboundMedia> {
+    let film = m.video_message.as_option().or_else(|| m.ptv_message.as_option());
+    if let Some(image) = m.image_message.as_option() {
+        inbound_media(MediaKind::Image, image, image.mimetype.as_ref(), None)
+    } else if let Some(film) = film {
+        inbound_media(MediaKind::Video, film, film.mimetype.as_ref(), None)
+    } else if let Some(audio) = m.audio_message.as_option() {
+        let kind = if audio.ptt == Some(true) { MediaKind::Voice } else { MediaKind::Audio };
+        inbound_media(kind, audio, audio.mimetype.as_ref(), None)
+    } else if let Some(document) = m.document_message.as_option() {
+        let name = document.file_name.as_ref().or(document.title.as_ref());
+        inbound_media(MediaKind::Document, document, document.mimetype.as_ref(), name)
+    } else if let Some(sticker) = m.sticker_message.as_option() {
+        inbound_media(MediaKind::Sticker, sticker, sticker.mimetype.as_ref(), None)
+    } else {
+        None
+    }
+}
+
+fn inbound_media(
+    kind: MediaKind,
+    file: &dyn Downloadable,
+    mime_type: Option<&String>,
+    file_name: Option<&String>,
+) -> Option<InboundMedia> {
+    let short = |text: &String| clean(text.chars().take(MAX_FILE_NAME).collect::<String>());
+    let claims = MediaClaims {
+        mime_type: mime_type.map(short),
+        file_name: file_name.map(short).filter(|name| !name.is_empty()),
+    };
+    let remote = RemoteFile {
+        direct_path: file.direct_path()?.to_owned(),
+        media_key: file.media_key()?.to_owned(),
+        file_sha256: file.file_sha256().unwrap_or_default().to_owned(),
+        file_enc_sha256: file.file_enc_sha256().unwrap_or_default().to_owned(),
+        size: file.file_length().unwrap_or(0),
+    };
+    Some(InboundMedia { kind, claims, remote })
 }
 
 fn is_poll(m: &wa::Message) -> bool {

@@ -111,6 +111,7 @@ mod tests {
             detail: Some(Detail::PollVote { message_id: "POLL".into(), options: None }),
             sent_at: Timestamp(0),
             replayed: false,
+            media: None,
         };
         chosen(&InMemoryBackend::new(), &Own(vec![OWN.into()]), message, &told, poll).await
     }

@@ -3,6 +3,7 @@
 pub(crate) mod auth;
 pub(crate) mod idle;
 pub(crate) mod inbound;
+pub(crate) mod media;
 pub(crate) mod restart;
 pub(crate) mod send;
 

@@ -60,7 +60,10 @@ pub(crate) const ROUTES: &[(&str, &str)] = &[
     ("POST /groups", "{creator, subject, members}: make a group"),
     ("GET /groups/{phone}", "the groups an account is in"),
     ("POST /delay", "{kind?, millis}: delay answers, all or of one kind; 0 ends it"),
-    ("POST /media/fault", "{fault, upload?, times?}: {\"status\":404}, {\"slow\":ms}, cut, wrong-bytes"),
+    (
+        "POST /media/fault",
+        "{fault, upload?, times?}: {\"status\":404}, {\"slow\":ms}, {\"trickle\":ms}, cut, wrong-bytes",
+    ),
     ("DELETE /media/fault", "the media host is well again"),
     ("POST /media/expire", "forget all files"),
     ("GET /ledger", "every accepted message and what became of it on each device"),

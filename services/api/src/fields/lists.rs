@@ -74,7 +74,7 @@ impl Fields {
         })
     }
 
-    /// Texts that must be there, so many of them. A query string separates them with commas.
+    /// Texts that must be there, so many of them. A query string and a form separate them with commas.
     pub(crate) fn texts(
         &self,
         field: &'static str,
@@ -89,7 +89,9 @@ impl Fields {
                     other => Err(self.wrong_type("string", other, field)),
                 })
                 .collect::<Result<Vec<_>, _>>()?,
-            (Some(Value::String(text)), Place::Query) => text.split(',').map(str::to_owned).collect(),
+            (Some(Value::String(text)), Place::Query | Place::Form) => {
+                text.split(',').map(str::to_owned).collect()
+            }
             (Some(other), _) => return Err(self.wrong_type("array", other, field)),
         };
         if texts.len() < *many.start() {

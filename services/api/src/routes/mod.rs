@@ -3,6 +3,7 @@
 pub(crate) mod contact;
 pub(crate) mod dashboard;
 pub(crate) mod event;
+pub(crate) mod media;
 pub(crate) mod message;
 pub(crate) mod pages;
 pub(crate) mod session;

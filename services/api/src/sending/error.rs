@@ -39,6 +39,8 @@ pub(crate) enum SendError {
     AuthorUnknown,
     #[error("Only a message that the session itself has sent can be {done}")]
     NotOwnMessage { done: &'static str },
+    #[error("Filename must include valid extension")]
+    NoExtension,
     #[error("The header Idempotency-Key must have 1 to 255 visible characters")]
     InvalidKey,
     #[error("This Idempotency-Key was used for another request")]
@@ -53,6 +55,8 @@ pub(crate) enum SendError {
     Failed(Failure),
     #[error(transparent)]
     Storage(#[from] storage::Error),
+    #[error(transparent)]
+    Media(#[from] media::Error),
 }
 
 impl From<SendError> for Problem {
@@ -69,6 +73,8 @@ impl From<SendError> for Problem {
             E::InvalidMessageId => Self::new(StatusCode::BAD_REQUEST, "invalid_message_id", words),
             E::AuthorUnknown => Self::new(StatusCode::BAD_REQUEST, "author_unknown", words),
             E::NotOwnMessage { .. } => Self::new(StatusCode::BAD_REQUEST, "not_own_message", words),
+            // The contract's status.
+            E::NoExtension => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "invalid_document_name", words),
             E::InvalidKey => Self::new(StatusCode::BAD_REQUEST, "invalid_idempotency_key", words),
             E::KeyReused => Self::new(StatusCode::CONFLICT, "idempotency_key_reused", words),
             E::NotConnected { .. } => {
@@ -83,13 +89,19 @@ impl From<SendError> for Problem {
             }
             E::Failed(failure) => Self::new(status_of(failure.code), failure.code.as_str(), words),
             E::Storage(error) => error.into(),
+            E::Media(error) => error.into(),
         }
     }
 }
 
 const fn status_of(code: FailureCode) -> StatusCode {
     match code {
-        FailureCode::NotOnWhatsapp | FailureCode::Invalid => StatusCode::BAD_REQUEST,
+        FailureCode::NotOnWhatsapp
+        | FailureCode::Invalid
+        | FailureCode::MediaUnreachable
+        | FailureCode::MediaForbidden => StatusCode::BAD_REQUEST,
+        FailureCode::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        FailureCode::MediaTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         FailureCode::SessionGone => StatusCode::CONFLICT,
         FailureCode::Refused => StatusCode::BAD_GATEWAY,
         FailureCode::Expired => StatusCode::GATEWAY_TIMEOUT,

@@ -6,7 +6,10 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderValue, request::Parts},
 };
-use domain::message::{Content, Idempotency};
+use domain::{
+    media::MediaSource,
+    message::{Content, Idempotency},
+};
 
 use super::{Order, SendError};
 
@@ -86,6 +89,19 @@ impl IdempotencyKey {
                 part(text);
             }
             Content::Delete { of } => part(&of.message_id),
+            Content::Media(media) => {
+                // A file that comes with the request is the same when its content is.
+                match &media.source {
+                    MediaSource::Url(url) => part(url),
+                    MediaSource::Stored(upload) => part(&upload.sha256),
+                }
+                part(media.caption.as_deref().unwrap_or_default());
+                part(media.file_name.as_deref().unwrap_or_default());
+                part(media.quoted.as_ref().map_or("", |quote| &quote.message_id));
+                for mention in &media.mentions {
+                    part(mention);
+                }
+            }
         }
         Idempotency { key: self.0.clone(), request_hash: hasher.finalize().as_bytes().to_vec() }
     }

@@ -4,12 +4,14 @@
 //! is stored, the message will be sent, or its failure told at `GET /message/{id}`, whatever becomes of the caller.
 
 mod error;
+mod file;
 mod idempotency;
 mod numbers;
 mod receipt;
 mod recipient;
 mod target;
 mod typing;
+mod upload;
 
 use bus::{
     RequestError,
@@ -25,6 +27,7 @@ use domain::{
 use storage::Accepted;
 
 pub(crate) use error::{LONGEST_ID, SendError};
+pub(crate) use file::send_file;
 pub(crate) use idempotency::{IdempotencyHeader, IdempotencyKey};
 pub(crate) use numbers::{Checked, Numbers};
 use receipt::Receipt;
@@ -62,7 +65,8 @@ pub(crate) async fn send(state: &ApiState, caller: &Caller, order: Order) -> Res
     let accepted_at = state.clock.now();
     let patience = if order.queue { state.settings.message_ttl } else { state.settings.send_wait };
     let message = NewMessage {
-        id: MessageId::new(),
+        // A file that came with the request is kept under the id of its message.
+        id: order.content.stored_upload().map_or_else(MessageId::new, |upload| upload.message),
         session: order.session.id,
         user: caller.id,
         wa_id: wa_message_id(secrets::random_bytes()),

@@ -6,6 +6,7 @@ use axum::{
 };
 use domain::{
     MessageId, Timestamp,
+    media::{MediaKind, OutgoingMedia},
     message::{Content, Message, NewMessage, Target},
 };
 use serde::{Serialize, Serializer};
@@ -95,6 +96,13 @@ impl Receipt {
     }
 }
 
+impl Sent {
+    /// The message that it is about.
+    pub(super) const fn id(&self) -> MessageId {
+        self.receipt.id
+    }
+}
+
 impl Serialize for Sent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { receipt, queued } = self;
@@ -149,6 +157,7 @@ fn as_whatsapp_writes_it(content: &Content, chat: &str) -> Value {
             "key": key(of, chat), "type": "MESSAGE_EDIT", "editedMessage": {"conversation": text},
         }}),
         Content::Delete { of } => json!({"protocolMessage": {"key": key(of, chat), "type": "REVOKE"}}),
+        Content::Media(media) => file(media),
     }
 }
 
@@ -159,4 +168,37 @@ fn key(target: &Target, chat: &str) -> Value {
         "id": target.message_id,
         "participant": target.participant,
     })
+}
+
+/// What is known of a file before it is uploaded.
+fn file(media: &OutgoingMedia) -> Value {
+    let mut message = Map::new();
+    if let Some(caption) = &media.caption {
+        message.insert("caption".into(), json!(caption));
+    }
+    if let Some(name) = &media.file_name {
+        message.insert("fileName".into(), json!(name));
+    }
+    if media.kind == MediaKind::Voice {
+        message.insert("ptt".into(), json!(true));
+    }
+    let mut context = Map::new();
+    if let Some(quote) = &media.quoted {
+        context.insert("stanzaId".into(), json!(quote.message_id));
+        context.insert("participant".into(), json!(quote.participant));
+    }
+    if !media.mentions.is_empty() {
+        context.insert("mentionedJid".into(), json!(media.mentions));
+    }
+    if !context.is_empty() {
+        message.insert("contextInfo".into(), Value::Object(context));
+    }
+    let name = match media.kind {
+        MediaKind::Image => "imageMessage",
+        MediaKind::Video => "videoMessage",
+        MediaKind::Audio | MediaKind::Voice => "audioMessage",
+        MediaKind::Document => "documentMessage",
+        MediaKind::Sticker => "stickerMessage",
+    };
+    json!({ name: message })
 }

@@ -14,6 +14,7 @@ use axum::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bus::Bus;
 use domain::{Clock as _, ManualClock, Timestamp, UserId, event::InboundMessage};
+use media::{Links, MediaStore};
 use secrets::{KeyRing, KeyedHash, Passwords};
 use serde_json::Value;
 use storage::{Database, NewUser, Options, Started};
@@ -74,6 +75,7 @@ pub(crate) fn received(id: &str, text: &str) -> InboundMessage {
         detail: None,
         sent_at: Timestamp(1),
         replayed: false,
+        media: None,
     }
 }
 
@@ -124,9 +126,15 @@ impl Rig {
         settings: Settings,
         folder: Arc<tempfile::TempDir>,
     ) -> Self {
+        let media = MediaStore::in_folder(&folder.path().join("media")).unwrap();
+        let base = "https://gateway.example".parse().unwrap();
+        let keys = KeyRing::parse(&KeyRing::generate()).unwrap();
+        let links = Links::new(Some(base), Duration::from_hours(1), keys);
         let state = ApiState::new(Parts {
             database: database.clone(),
             bus: bus.clone(),
+            media,
+            links,
             passwords: passwords.clone(),
             keyed_hash: KeyedHash::random(),
             clock: clock.clone(),

@@ -101,6 +101,10 @@ impl Runner {
         self.inner.fences.lock().unwrap()[session]
     }
 
+    pub(crate) fn try_fence(&self, session: &str) -> Option<Fence> {
+        self.inner.fences.lock().unwrap().get(session).copied()
+    }
+
     pub(crate) async fn moves(&self, session: &str, state: SessionState) {
         self.inner.move_to(self.fence(session), state, Some("moved".into()), None).await;
     }

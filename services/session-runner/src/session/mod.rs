@@ -2,10 +2,11 @@
 //!
 //! The task is the only one that acts for the session: it opens the client, follows what happens to it
 //! ([`lifecycle`]), answers commands, and drives the queue of messages ([`outbox`]). What comes in goes from the
-//! client straight into storage ([`inbox`]).
+//! client straight into storage ([`inbox`]); its files follow ([`fetching`]).
 
 mod announce;
 mod commands;
+mod fetching;
 mod inbox;
 mod lifecycle;
 mod outbox;
@@ -33,6 +34,7 @@ use crate::{
     Parts,
     lease::{RunnerLease, SessionLease},
 };
+use fetching::{Fetching, Workshop};
 use inbox::SessionInbox;
 use lifecycle::{Course, Lifecycle, Step};
 use receipts::Receipts;
@@ -93,8 +95,20 @@ pub(crate) async fn run(
         fence: claimed.fence,
         lifecycle: Lifecycle::new(claimed.session.credentials_present),
         session: claimed.session,
-        sending: Sending::new(parts.database.clone(), Arc::clone(&parts.clock), claimed.fence),
+        sending: Sending::new(
+            parts.database.clone(),
+            Arc::clone(&parts.clock),
+            Arc::clone(&parts.media),
+            claimed.fence,
+        ),
         receipts: Receipts::new(parts.database.clone(), parts.bus.clone(), claimed.fence),
+        fetching: Fetching::new(Workshop {
+            media: Arc::clone(&parts.media),
+            database: parts.database.clone(),
+            bus: parts.bus.clone(),
+            clock: Arc::clone(&parts.clock),
+            fence: claimed.fence,
+        }),
         answering: JoinSet::new(),
         leaving: ends.leaving,
         lease,
@@ -115,6 +129,7 @@ struct Task {
     lifecycle: Lifecycle,
     sending: Sending,
     receipts: Receipts,
+    fetching: Fetching,
     /// Commands that take a while.
     answering: JoinSet<()>,
     /// Bounds how many sessions of this runner leave at the same time.
@@ -127,7 +142,8 @@ impl Task {
         let lost = self.lease.lost_signal();
         loop {
             let fresh = !self.lifecycle.linked();
-            let inbox = SessionInbox::new(&self.parts, self.fence, self.session.user);
+            let files = self.fetching.news();
+            let inbox = SessionInbox::new(&self.parts, self.fence, self.session.user, files);
             let lease = Arc::clone(&self.lease) as _;
             let opened = tokio::select! {
                 opened = self.parts.whatsapp.open(self.fence, lease, Arc::new(inbox), fresh) => opened,
@@ -192,6 +208,7 @@ impl Task {
                 () = self.nudge.0.notified() => { self.sending.look_again(); Course::Stay }
                 Some(()) = self.sending.progress() => Course::Stay,
                 Some(()) = self.receipts.progress() => Course::Stay,
+                () = self.fetching.progress() => Course::Stay,
                 Some(_) = self.answering.join_next() => Course::Stay,
                 () = tokio::time::sleep_until(next_look.unwrap_or_else(Instant::now)), if next_look.is_some() => {
                     self.sending.look_again();
@@ -223,7 +240,9 @@ impl Task {
                     return Course::Reopen { after: OPEN_AGAIN };
                 }
             }
-            self.sending.set_connected(connected && client.is_connected());
+            let online = connected && client.is_connected();
+            self.sending.set_connected(online);
+            self.fetching.set_online(online.then_some(client));
         }
         course
     }
@@ -255,6 +274,7 @@ impl Task {
 
     /// Takes leave of a client: what is under way is finished, unless the session is lost.
     async fn leave(&mut self, client: &Client, course: Course) {
+        self.fetching.stop().await;
         if course == Course::End(Ending::Lost) {
             client.cut().await;
         } else {

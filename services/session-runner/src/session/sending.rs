@@ -8,14 +8,15 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bus::{Reply, messages::SessionReply};
 use domain::{
-    Fence, MessageId, SharedClock,
-    message::{Failure, FailureCode, Message, MessageState},
+    Fence, MessageId, SharedClock, Timestamp,
+    message::{Content, Failure, FailureCode, Message, MessageState},
 };
 use storage::{Database, Progress};
 use tokio::{task::JoinSet, time::Instant};
 use whatsapp::{Client, SendError};
 
 use super::outbox::Outbox;
+use crate::media::{Media, outgoing::OutgoingError};
 
 /// Messages of one session on their way at the same time.
 const MOST_ON_THEIR_WAY: usize = 64;
@@ -32,12 +33,16 @@ const AGAIN: Duration = Duration::from_secs(2);
 /// How long to wait when WhatsApp says that there were too many.
 const AGAIN_WHEN_LIMITED: Duration = Duration::from_secs(30);
 
+/// How long an upload is good for: WhatsApp's media host keeps files for about twice as long.
+const UPLOAD_LIFETIME: Duration = Duration::from_hours(7 * 24);
+
 /// How long to wait before trying to store an outcome again.
 const NOTE_AGAIN: Duration = Duration::from_millis(500);
 
 pub(crate) struct Sending {
     database: Database,
     clock: SharedClock,
+    media: Arc<Media>,
     fence: Fence,
     client: Option<Client>,
     connected: bool,
@@ -67,16 +72,17 @@ enum From {
 
 enum Done {
     Read { from: From, messages: storage::Result<Vec<Message>> },
-    Sent { message: Arc<Message>, outcome: Result<(), SendError> },
+    Sent { message: Arc<Message>, outcome: Result<(), Undone> },
     Noted { id: MessageId, reply: Option<SessionReply> },
     LookedUp { id: MessageId, message: storage::Result<Option<Box<Message>>> },
 }
 
 impl Sending {
-    pub(crate) fn new(database: Database, clock: SharedClock, fence: Fence) -> Self {
+    pub(crate) fn new(database: Database, clock: SharedClock, media: Arc<Media>, fence: Fence) -> Self {
         Self {
             database,
             clock,
+            media,
             fence,
             client: None,
             connected: false,
@@ -267,20 +273,30 @@ impl Sending {
             }
             self.on_their_way += 1;
             let client = client.clone();
+            let Content::Media(_) = &message.content else {
+                self.work.spawn(async move {
+                    let outcome = client.send(&message).await.map_err(Undone::Send);
+                    Done::Sent { message, outcome }
+                });
+                continue;
+            };
+            let files =
+                Files { media: Arc::clone(&self.media), database: self.database.clone(), fence: self.fence };
+            let uploaded_since = self.clock.now() - UPLOAD_LIFETIME;
             self.work.spawn(async move {
-                let outcome = client.send(&message).await;
+                let outcome = files.send(&client, &message, uploaded_since).await;
                 Done::Sent { message, outcome }
             });
         }
     }
 
-    fn was_sent(&mut self, message: &Arc<Message>, outcome: Result<(), SendError>) {
+    fn was_sent(&mut self, message: &Arc<Message>, outcome: Result<(), Undone>) {
         self.on_their_way -= 1;
         match outcome {
             Ok(()) => {
                 self.outbox.done(message);
                 let sent_at = self.clock.now();
-                self.note(message.id, Progress::Sent, SessionReply::Sent { sent_at });
+                self.note(message, Progress::Sent, SessionReply::Sent { sent_at });
             }
             Err(error) => match verdict(&error) {
                 Verdict::Again(pause) => {
@@ -301,16 +317,23 @@ impl Sending {
         tracing::info!(
             session.id = %self.fence.session, message.id = %message.id, code = %code, reason, "a message was not sent"
         );
-        self.note(message.id, Progress::Failed(failure.clone()), SessionReply::Failed { failure });
+        self.note(message, Progress::Failed(failure.clone()), SessionReply::Failed { failure });
     }
 
     /// Stores what became of a message, however long that takes, then tells who waits.
-    fn note(&mut self, id: MessageId, progress: Progress, reply: SessionReply) {
-        let (database, fence) = (self.database.clone(), self.fence);
+    fn note(&mut self, message: &Message, progress: Progress, reply: SessionReply) {
+        let (database, fence, id) = (self.database.clone(), self.fence, message.id);
+        let file = matches!(message.content, Content::Media(_))
+            .then(|| (Arc::clone(&self.media), message.content.clone()));
         self.work.spawn(async move {
             loop {
                 match database.advance_message(fence, id, progress.clone()).await {
-                    Ok(()) => return Done::Noted { id, reply: Some(reply) },
+                    Ok(()) => {
+                        if let Some((media, content)) = &file {
+                            media.done_with(&database, id, content).await;
+                        }
+                        return Done::Noted { id, reply: Some(reply) };
+                    }
                     Err(storage::Error::LeaseLost) => return Done::Noted { id, reply: None },
                     Err(error) => {
                         tracing::warn!(session.id = %fence.session, message.id = %id, %error, "an outcome could not be stored; trying again");
@@ -334,6 +357,47 @@ impl Sending {
     }
 }
 
+/// What a message with a file needs besides the client.
+struct Files {
+    media: Arc<Media>,
+    database: Database,
+    fence: Fence,
+}
+
+impl Files {
+    /// Sends a message with a file, which is uploaded unless it was before.
+    async fn send(
+        &self,
+        client: &Client,
+        message: &Message,
+        uploaded_since: Timestamp,
+    ) -> Result<(), Undone> {
+        let Content::Media(outgoing) = &message.content else {
+            return client.send(message).await.map_err(Undone::Send);
+        };
+        let earlier = self.database.upload(self.fence.session, message.id, uploaded_since).await?;
+        let upload = if let Some(upload) = earlier {
+            upload
+        } else {
+            let upload = self.media.upload(client, outgoing).await?;
+            self.database.put_upload(self.fence, message.id, &upload).await?;
+            upload
+        };
+        client.send_media(message, &upload).await.map_err(Undone::Send)
+    }
+}
+
+/// Why a message does not count as sent.
+#[derive(Debug, thiserror::Error)]
+enum Undone {
+    #[error(transparent)]
+    Send(SendError),
+    #[error(transparent)]
+    File(#[from] OutgoingError),
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
+}
+
 /// What an error means for its message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
@@ -344,13 +408,15 @@ enum Verdict {
 /// WhatsApp's code for "too many".
 const TOO_MANY: &str = "429";
 
-fn verdict(error: &SendError) -> Verdict {
+fn verdict(error: &Undone) -> Verdict {
     match error {
-        SendError::Refused { code } if code == TOO_MANY => Verdict::Again(AGAIN_WHEN_LIMITED),
+        Undone::File(OutgoingError::File(failure)) => Verdict::Fail(failure.code),
+        Undone::File(OutgoingError::Later(_)) | Undone::Storage(_) => Verdict::Again(AGAIN),
+        Undone::Send(SendError::Refused { code }) if code == TOO_MANY => Verdict::Again(AGAIN_WHEN_LIMITED),
         // A lost lease ends the session's task; whoever owns the session now sends the message.
-        SendError::LeaseLost => Verdict::Again(AGAIN),
-        error if error.is_transient() => Verdict::Again(AGAIN),
-        SendError::Refused { .. } => Verdict::Fail(FailureCode::Refused),
-        _ => Verdict::Fail(FailureCode::Invalid),
+        Undone::Send(SendError::LeaseLost) => Verdict::Again(AGAIN),
+        Undone::Send(error) if error.is_transient() => Verdict::Again(AGAIN),
+        Undone::Send(SendError::Refused { .. }) => Verdict::Fail(FailureCode::Refused),
+        Undone::Send(_) => Verdict::Fail(FailureCode::Invalid),
     }
 }

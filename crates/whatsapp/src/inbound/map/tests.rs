@@ -62,6 +62,7 @@ fn a_message_has_the_addresses_of_people_not_of_devices() {
             detail: None,
             sent_at: Timestamp(1_700_000_000_000),
             replayed: false,
+            media: None,
         }
     );
 }
@@ -207,4 +208,51 @@ fn nothing_comes_through_that_cannot_be_stored() {
     assert_eq!(message.message_id, "3EB0");
     assert_eq!(message.push_name.as_deref(), Some("Budi"));
     assert_eq!(message.text.as_deref(), Some("halo"));
+}
+
+#[test]
+fn a_file_is_told_with_what_opens_it() {
+    let document = DocumentMessage {
+        direct_path: Some("/v/t62/x?oe=1".into()),
+        media_key: Some(vec![1; 32]),
+        file_sha256: Some(vec![2; 32]),
+        file_enc_sha256: Some(vec![3; 32]),
+        file_length: Some(9),
+        mimetype: Some("application/pdf".into()),
+        file_name: Some(format!("a\0{}", "ü".repeat(400))),
+        ..Default::default()
+    };
+    let message = inbound(&message!(document_message: document.clone()), &info()).unwrap();
+    let media = message.media.unwrap();
+    assert_eq!((media.kind, media.remote.size), (MediaKind::Document, 9));
+    assert_eq!(media.remote.direct_path, "/v/t62/x?oe=1");
+    assert_eq!((media.remote.media_key, media.remote.file_enc_sha256), (vec![1; 32], vec![3; 32]));
+    assert_eq!(media.claims.mime_type.as_deref(), Some("application/pdf"));
+    assert_eq!(media.claims.file_name.unwrap().chars().count(), MAX_FILE_NAME - 1);
+
+    let voice = |ptt| AudioMessage {
+        direct_path: Some("/x".into()),
+        media_key: Some(vec![1; 32]),
+        ptt,
+        ..Default::default()
+    };
+    for (ptt, kind) in
+        [(Some(true), MediaKind::Voice), (Some(false), MediaKind::Audio), (None, MediaKind::Audio)]
+    {
+        let message = inbound(&message!(audio_message: voice(ptt)), &info()).unwrap();
+        assert_eq!((message.kind.as_str(), message.media.unwrap().kind), (kind.as_str(), kind));
+    }
+
+    let nowhere = DocumentMessage { direct_path: None, ..document.clone() };
+    let edited = wa::Message {
+        protocol_message: Some(ProtocolMessage {
+            edited_message: Some(message!(document_message: document)).into(),
+            ..Default::default()
+        })
+        .into(),
+        ..Default::default()
+    };
+    for without in [message!(document_message: nowhere), edited, text_of("halo")] {
+        assert_eq!(inbound(&without, &info()).unwrap().media, None);
+    }
 }

@@ -274,6 +274,7 @@ async fn a_quoted_message_is_quoted_as_far_as_it_is_known() {
         detail: None,
         sent_at: Timestamp(1),
         replayed: false,
+        media: None,
     };
     rig.database.commit_inbound(runner.fence("shop"), vec![received]).await.unwrap();
     let quoting = |id: &str| {
