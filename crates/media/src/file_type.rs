@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn content_decides() {
         let ftyp = |brand: &str| [b"\0\0\0\x18ftyp", brand.as_bytes(), b"\0\0\0\0"].concat();
-        let table: [(Vec<u8>, Option<(&str, &str)>); 17] = [
+        let table = [
             (PNG.to_vec(), Some(("image/png", "png"))),
             (JPEG.to_vec(), Some(("image/jpeg", "jpg"))),
             (b"RIFF\x10\0\0\0WEBPVP8L\0\0\0\0".to_vec(), Some(("image/webp", "webp"))),

@@ -159,7 +159,9 @@ mod tests {
 
     fn picture(width: u32, height: u32, format: ImageFormat) -> Bytes {
         let image = RgbaImage::from_fn(width, height, |x, y| {
-            Rgba([(x % 256) as u8, (y % 256) as u8, 90, if x < width / 2 { 255 } else { 0 }])
+            let [x_low, _, _, _] = x.to_le_bytes();
+            let [y_low, _, _, _] = y.to_le_bytes();
+            Rgba([x_low, y_low, 90, if x < width / 2 { 255 } else { 0 }])
         });
         let image = DynamicImage::ImageRgba8(image);
         let image =

@@ -132,7 +132,7 @@ async fn files_go_out_as_they_are(#[case] storage: Storage) {
 
     // What came with requests is gone once it is sent.
     let waiting = gateway.data().join("media/out");
-    let left = || std::fs::read_dir(&waiting).map(Iterator::count).unwrap_or(0);
+    let left = || std::fs::read_dir(&waiting).map_or(0, Iterator::count);
     eventually("an empty folder", PATIENCE, async || (left() == 0).then_some(())).await;
     assert_eq!(std::fs::read_dir(gateway.data().join("tmp")).unwrap().count(), 0);
 }

@@ -54,7 +54,7 @@ pub(super) fn inbound(message: &wa::Message, info: &MessageInfo) -> Option<Inbou
         sent_at: Timestamp(info.timestamp.timestamp_millis()),
         replayed: info.is_offline,
         // An edit brings the file again that the edited message has brought.
-        media: if edited { None } else { media(message) },
+        media: if edited.is_some() { None } else { media(message) },
     })
 }
 

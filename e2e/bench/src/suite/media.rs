@@ -74,8 +74,8 @@ pub(crate) async fn run(plan: &Plan) -> Result<Report> {
     let peak = Peak::watch(&gateway)?;
     let caption = receiver.announce(Instant::now());
     let file = (0..BLOCKS).flat_map(block).collect();
-    let sending = contact.send_media(&fleet::number(0), MediaKind::Document, file, Some(&caption));
-    let id = sending.await.map_err(setup)?;
+    let to = fleet::number(0);
+    let id = contact.send_media(&to, MediaKind::Document, file, Some(&caption)).await.map_err(setup)?;
     let arrived = receiver.collect(WITHIN).await;
     if arrived.missing > 0 {
         return Err(Problem::Setup("no webhook came for the document".to_owned()));
