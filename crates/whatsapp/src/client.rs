@@ -12,7 +12,12 @@ use tokio_util::sync::CancellationToken;
 use wacore_binary::Jid;
 use whatsapp_rust::{ErrorChainExt as _, pair_code::PairCodeOptions};
 
-use crate::{Options, backoff::Backoff, link::Link, runtime::Tasks};
+use crate::{
+    Options,
+    backoff::{Backoff, Ended},
+    link::Link,
+    runtime::Tasks,
+};
 
 /// How long a disconnect may take in all; the library bounds each of its parts.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -238,6 +243,9 @@ async fn keep_connected(
         let end = link.end();
         if leaving.is_cancelled() {
             return;
+        }
+        if !end.was_ready && end.ended != Ended::Restarted {
+            options.pace.failed();
         }
         if let Some(happened) = end.happened {
             link.tell(happened);

@@ -74,7 +74,8 @@ impl WhatsApp {
         let tasks = Tasks::default();
         let intake = Arc::new(Intake::new(Arc::clone(&link), inbox));
         let library = self.library(Arc::new(backend), &link, &tasks, &intake).await?;
-        let observer = Observer { link: Arc::clone(&link), intake, tasks: tasks.clone() };
+        let pace = Arc::clone(&self.options.pace);
+        let observer = Observer { link: Arc::clone(&link), intake, tasks: tasks.clone(), pace };
         library.subscribe_handler(Arc::new(observer)).detach();
         Ok((Client::new(library, link, tasks, Arc::clone(&self.options)), Events(events)))
     }

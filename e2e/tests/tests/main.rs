@@ -14,3 +14,5 @@ mod kill_in_the_middle;
 mod queue;
 #[cfg(test)]
 mod restart;
+#[cfg(test)]
+mod three_services;

@@ -16,7 +16,7 @@ use utoipa::{
 use crate::{
     edge::edge,
     error,
-    routes::{message, session, status, system},
+    routes::{message, runner, session, status, system},
     sending,
     state::ApiState,
 };
@@ -34,6 +34,9 @@ pub fn router(state: ApiState) -> Router {
         .route("/session/{name}/qr", get(session::qr::handler))
         .route("/message/send-text", post(message::send_text::handler).get(send_text_query).head(none))
         .route("/message/{id}", get(message::get::handler))
+        .route("/admin/runners", get(runner::list::handler))
+        .route("/admin/runners/{id}/drain", post(runner::drain::handler))
+        .route("/admin/sessions/{name}/move", post(runner::move_session::handler))
         .route("/status", get(status::fleet::handler))
         .route("/status/{session}", get(status::session::handler))
         .fallback(system::not_found::handler)
@@ -54,13 +57,14 @@ use message::send_text_query::handler as send_text_query;
     tags(
         (name = "session", description = "Numbers: link them, list them, unlink them"),
         (name = "message", description = "Messages: send them, see how far they came"),
+        (name = "runner", description = "The processes that hold sessions, for the operator"),
         (name = "status", description = "What a monitor watches"),
         (name = "system", description = "The process itself"),
     ),
     paths(
         session::list::handler, session::start::handler, session::start_page::handler, session::logout::handler,
         session::qr::handler, message::send_text::handler, message::send_text_query::handler,
-        message::get::handler, status::fleet::handler, status::session::handler, system::welcome::handler,
+        message::get::handler, runner::list::handler, runner::drain::handler, runner::move_session::handler, status::fleet::handler, status::session::handler, system::welcome::handler,
         system::health::handler, system::ready::handler, system::openapi::handler,
     ),
     components(schemas(error::ProblemBody, sending::SentBody)),

@@ -1,6 +1,6 @@
 //! Who calls. A handler that takes a [`Caller`] is for anybody with valid credentials; one that takes an [`Actor`]
-//! changes something, and is not for requests that a browser was tricked into; one that takes a [`Watcher`] also
-//! opens with `STATUS_TOKEN`.
+//! changes something, and is not for requests that a browser was tricked into; either may be asked to be an
+//! [`Admin`]; one that takes a [`Watcher`] also opens with `STATUS_TOKEN`.
 
 mod attempts;
 mod basic;
@@ -42,6 +42,10 @@ pub(crate) struct Caller(Arc<User>);
 #[derive(Debug, Clone)]
 pub(crate) struct Actor(Caller);
 
+/// A [`Caller`] or an [`Actor`] who is an admin.
+#[derive(Debug, Clone)]
+pub(crate) struct Admin<C>(pub(crate) C);
+
 /// Who may look at the state of sessions.
 #[derive(Debug, Clone)]
 pub(crate) enum Watcher {
@@ -63,6 +67,8 @@ pub(crate) enum AuthError {
     Busy,
     #[error("A browser sent this request from another site")]
     CrossSite,
+    #[error("Admin access required")]
+    NotAdmin,
     #[error(transparent)]
     Storage(#[from] storage::Error),
     #[error(transparent)]
@@ -82,6 +88,7 @@ impl From<AuthError> for Problem {
             E::Busy => Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_logins", words)
                 .retry_after(Duration::from_secs(1)),
             E::CrossSite => Self::new(StatusCode::FORBIDDEN, "cross_site", words),
+            E::NotAdmin => Self::new(StatusCode::FORBIDDEN, "admin_required", words),
             E::Storage(error) => error.into(),
             E::Password(error) => Self::internal(error),
         }
@@ -102,6 +109,18 @@ impl Caller {
     /// Whose sessions this caller sees: everybody's for an admin.
     pub(crate) fn scope(&self) -> Option<UserId> {
         (!self.is_admin).then_some(self.id)
+    }
+}
+
+impl AsRef<User> for Caller {
+    fn as_ref(&self) -> &User {
+        &self.0
+    }
+}
+
+impl AsRef<User> for Actor {
+    fn as_ref(&self) -> &User {
+        &self.0.0
     }
 }
 
@@ -132,6 +151,18 @@ impl FromRequestParts<ApiState> for Actor {
             return Err(AuthError::CrossSite);
         }
         Caller::from_request_parts(parts, state).await.map(Self)
+    }
+}
+
+impl<C> FromRequestParts<ApiState> for Admin<C>
+where
+    C: FromRequestParts<ApiState, Rejection = AuthError> + AsRef<User> + Send,
+{
+    type Rejection = AuthError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, AuthError> {
+        let who = C::from_request_parts(parts, state).await?;
+        if who.as_ref().is_admin { Ok(Self(who)) } else { Err(AuthError::NotAdmin) }
     }
 }
 

@@ -10,14 +10,17 @@ mod lifecycle;
 mod outbox;
 mod sending;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use bus::{
     Bus, Server,
     messages::{Hint, SessionCommand},
     subjects,
 };
-use domain::{Fence, Timestamp, session::Session};
+use domain::{Fence, RunnerId, Timestamp, session::Session};
 use storage::{Claimed, Transition};
 use tokio::{
     sync::{Notify, Semaphore},
@@ -58,6 +61,8 @@ impl Nudge {
 pub(crate) struct Ends {
     /// In order: what is under way is finished, the session given back.
     pub give: CancellationToken,
+    /// Who gets it then; anybody when it is empty.
+    pub to: Arc<OnceLock<RunnerId>>,
     /// At once, without another write.
     pub cut: CancellationToken,
     /// Taken while ending in order.
@@ -93,6 +98,7 @@ pub(crate) async fn run(
         sending: Sending::new(parts.database.clone(), Arc::clone(&parts.clock), claimed.fence),
         answering: JoinSet::new(),
         leaving: ends.leaving,
+        to: ends.to,
         lease,
         nudge,
         parts,
@@ -114,6 +120,8 @@ struct Task {
     answering: JoinSet<()>,
     /// Bounds how many sessions of this runner leave at the same time.
     leaving: Arc<Semaphore>,
+    /// Who gets the session when it is given.
+    to: Arc<OnceLock<RunnerId>>,
 }
 
 impl Task {
@@ -262,7 +270,11 @@ impl Task {
         if ending == Ending::Lost {
             return ending;
         }
-        if let Err(error) = self.parts.database.release_session(self.fence).await {
+        let released = match self.to.get().filter(|_| ending == Ending::Given) {
+            Some(to) => self.parts.database.hand_session_to(self.fence, *to).await,
+            None => self.parts.database.release_session(self.fence).await,
+        };
+        if let Err(error) = released {
             tracing::warn!(session.id = %self.fence.session, %error, "the session could not be given back");
         }
         if ending == Ending::Given {
