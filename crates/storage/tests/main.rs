@@ -7,6 +7,7 @@ mod group_commit;
 mod inbound;
 mod opening;
 mod outbound;
+mod rollout;
 mod schema;
 mod session_state;
 mod sessions;

@@ -21,6 +21,8 @@ use crate::{
 
 /// How long a disconnect may take in all; the library bounds each of its parts.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long what is under way may take to come to its end when the connection is closed.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long tasks that were told to end may take.
 const TASKS_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a request for a pairing code waits for the connection.
@@ -219,6 +221,11 @@ impl Client {
         }
         if let Keeper::Running(keeper) = keeper {
             let _ = timeout(TASKS_TIMEOUT, keeper).await;
+        }
+        // The library stores its keys while it may be in the middle of a message. Ended there, before the message is
+        // stored, it would take WhatsApp's next copy for one that it has seen: the message would be lost.
+        if self.shared.link.lease.held() && !self.shared.tasks.quiet(SETTLE_TIMEOUT).await {
+            tracing::warn!("a closed client is still busy; what it has not stored comes again");
         }
         if !self.shared.tasks.ended(TASKS_TIMEOUT).await {
             tracing::warn!("a task of a closed client is still running");
