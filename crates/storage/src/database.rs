@@ -283,9 +283,12 @@ async fn is_ours(path: &Path) -> Result<bool, sqlx::Error> {
 }
 
 async fn open_postgres(options: &Options) -> Result<Pools, OpenError> {
-    let connect = PgConnectOptions::from_str(&options.url)
-        .map_err(|error| OpenError::InvalidUrl(error.to_string()))?
-        .application_name("wa-gateway")
+    let mut connect =
+        PgConnectOptions::from_str(&options.url).map_err(|error| OpenError::InvalidUrl(error.to_string()))?;
+    if connect.get_application_name().is_none() {
+        connect = connect.application_name("wa-gateway");
+    }
+    let connect = connect
         .options([("idle_in_transaction_session_timeout", SILENT_TRANSACTION)])
         .statement_cache_capacity(512);
     let refused = |error: sqlx::Error| match &error {

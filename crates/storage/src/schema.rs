@@ -47,7 +47,7 @@ enum Verdict {
 
 fn judge(known: &BTreeSet<i64>, found: &Found) -> Verdict {
     let newest = known.last().copied().unwrap_or(0);
-    if let Some(unknown) = found.applied.difference(known).next_back()
+    if let Some(unknown) = found.applied.difference(known).last()
         && found.floor.is_none_or(|floor| floor > newest)
     {
         return Verdict::Newer(*unknown);

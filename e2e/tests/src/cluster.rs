@@ -85,7 +85,9 @@ impl Member {
         let port = free_port();
         let mut settings = BTreeMap::new();
         let mut set = |name: &str, value: String| settings.insert(name.to_owned(), value);
-        set("DATABASE_URL", through(&shared.database, &to_database));
+        // A name of its own also in PostgreSQL's eyes.
+        let database = format!("{}?application_name={name}", through(&shared.database, &to_database));
+        set("DATABASE_URL", database);
         set("NATS_URL", through(&shared.nats, &to_nats));
         set("WHATSAPP_URL", through(&shared.whatsapp, &to_whatsapp));
         set("WEBHOOK_BASE_URL", shared.webhooks.clone());
