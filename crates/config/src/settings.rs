@@ -143,7 +143,7 @@ settings! {
         NATS_PASSWORD password: Option<SecretString> = Unset("the login in `NATS_URL`", Secret(1..=4096));
         /// Token, in place of a user.
         NATS_TOKEN token: Option<SecretString> = Unset("the login in `NATS_URL`", Secret(1..=4096));
-        /// File with the seed of an NKey, in place of a user.
+        /// File with the seed of an `NKey`, in place of a user.
         NATS_NKEY_FILE nkey_file: Option<PathBuf> = Unset("the login in `NATS_URL`", File);
         /// File with NATS credentials (`.creds`), in place of a user.
         NATS_CREDENTIALS_FILE credentials_file: Option<PathBuf> = Unset("the login in `NATS_URL`", File);

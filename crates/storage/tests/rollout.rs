@@ -119,12 +119,11 @@ fn released(all: &Migrator) -> Migrator {
 }
 
 async fn rollout(raw: Raw, url: &str) {
-    match &raw {
-        Raw::Sqlite(pool) => released(&sqlx::migrate!("../../migrations/sqlite")).run(pool).await.unwrap(),
-        Raw::Postgres(pool) => {
-            released(&sqlx::migrate!("../../migrations/postgres")).run(pool).await.unwrap()
-        }
-    }
+    let migrated = match &raw {
+        Raw::Sqlite(pool) => released(&sqlx::migrate!("../../migrations/sqlite")).run(pool).await,
+        Raw::Postgres(pool) => released(&sqlx::migrate!("../../migrations/postgres")).run(pool).await,
+    };
+    migrated.unwrap();
     everything_works(&raw, 1).await;
     let new = Database::open(&Options::new(url), keys(), Arc::new(SystemClock)).await.unwrap();
     everything_works(&raw, 2).await;

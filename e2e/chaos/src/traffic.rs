@@ -20,7 +20,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::report::{Report, quantile};
+use crate::report::Report;
 
 /// How long a client waits before it asks again.
 const AGAIN: Duration = Duration::from_millis(300);
@@ -238,11 +238,6 @@ impl Count {
         for (what, texts) in [("lost", &self.lost_out), ("missing", &self.missing_webhooks)] {
             report.promise(texts.is_empty(), || format!("{what}: {:?}", &texts[..texts.len().min(5)]));
         }
-    }
-
-    /// The time from a phone to the webhook that a share of all texts did not exceed.
-    pub(crate) fn webhook_time(&mut self, share: f64) -> Duration {
-        quantile(&mut self.webhook_times, share)
     }
 }
 

@@ -38,18 +38,17 @@ pub(crate) struct Probes(Arc<Mutex<Stage>>);
 enum Stage {
     /// It waits for this.
     Starting(&'static str),
-    Running(Running),
+    Running(Arc<Running>),
 }
 
 /// What must be well for a process to be ready.
-#[derive(Clone)]
 pub(crate) struct Running {
     pub database: Database,
     pub bus: Bus,
     /// Of a session runner.
     pub runner: Option<Alive>,
     pub stopping: CancellationToken,
-    last: Arc<tokio::sync::Mutex<Option<(Instant, Wrong)>>>,
+    last: tokio::sync::Mutex<Option<(Instant, Wrong)>>,
 }
 
 /// What is in the way, if anything is.
@@ -62,7 +61,7 @@ impl Running {
         runner: Option<Alive>,
         stopping: CancellationToken,
     ) -> Self {
-        Self { database, bus, runner, stopping, last: Arc::default() }
+        Self { database, bus, runner, stopping, last: tokio::sync::Mutex::default() }
     }
 
     async fn wrong(&self) -> Wrong {
@@ -102,7 +101,7 @@ impl Probes {
 
     /// From now on the process is asked itself.
     pub(crate) fn running(&self, running: Running) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Stage::Running(running);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Stage::Running(Arc::new(running));
     }
 
     /// Answers on `listener` until `stop`.
@@ -123,7 +122,7 @@ impl Probes {
     async fn wrong(&self) -> Wrong {
         let running = match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
             Stage::Starting(what) => return Some(what),
-            Stage::Running(running) => running.clone(),
+            Stage::Running(running) => Arc::clone(running),
         };
         running.wrong().await
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bus::{
-    Received, Request, Server,
+    Received, Request,
     messages::{Hint, RunnerCommand, RunnerReply},
     subjects,
 };

@@ -64,9 +64,9 @@ pub async fn play(scenario: Scenario, stage: &mut Stage, results: &Path) -> Vec<
     let before = stage.audit.stale_writes().await.len();
     let began = Instant::now();
     (scenario.play)(stage, &mut report).await;
-    let stale = stage.audit.stale_writes().await.split_off(before);
-    report.zero("stale writes accepted", stale.len());
-    report.promise(stale.is_empty(), || format!("{:?}", &stale[..stale.len().min(5)]));
+    let writes = stage.audit.stale_writes().await.split_off(before);
+    report.zero("stale writes accepted", writes.len());
+    report.promise(writes.is_empty(), || format!("{:?}", &writes[..writes.len().min(5)]));
     report.figure("in all", began.elapsed().as_secs_f64(), "s");
     say(&report.table());
     match report.save(results) {

@@ -127,7 +127,6 @@ mod tests {
     };
     use serde_json::json;
 
-    use super::*;
     use crate::testing::Rig;
 
     #[tokio::test]
