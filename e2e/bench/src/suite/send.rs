@@ -30,7 +30,7 @@ pub(crate) async fn run(plan: &Plan) -> Result<Report> {
     let duration = plan.duration(15);
     let goal = match plan.database {
         Database::Sqlite => 3000.0,
-        Database::Postgres => 2000.0,
+        Database::Postgres | Database::Cluster => 2000.0,
     };
 
     let whatsapp = fake_whatsapp().await?;
