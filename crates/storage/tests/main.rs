@@ -12,6 +12,7 @@ mod opening;
 mod outbound;
 mod receipts;
 mod received;
+mod rollout;
 mod schema;
 mod session_state;
 mod sessions;

@@ -50,15 +50,23 @@ pub(crate) fn load_average() -> f64 {
     text.split(' ').next().and_then(|first| first.parse().ok()).unwrap_or(0.0)
 }
 
-/// Resident memory of a process, in KiB.
-pub(crate) fn resident(pid: u32) -> Result<u64> {
+/// Resident memory of processes together, in KiB.
+pub(crate) fn resident(pids: &[u32]) -> Result<u64> {
+    pids.iter().map(|pid| resident_of(*pid)).sum()
+}
+
+fn resident_of(pid: u32) -> Result<u64> {
     let status =
         fs::read_to_string(format!("/proc/{pid}/status")).map_err(Problem::io("memory of the gateway"))?;
     field(&status, "VmRSS").ok_or_else(|| Problem::Setup("the gateway has ended".to_owned()))
 }
 
-/// Processor time that a process has used so far.
-pub(crate) fn processor_time(pid: u32) -> Result<Duration> {
+/// Processor time that processes have used so far, together.
+pub(crate) fn processor_time(pids: &[u32]) -> Result<Duration> {
+    pids.iter().map(|pid| processor_time_of(*pid)).sum()
+}
+
+fn processor_time_of(pid: u32) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).map_err(Problem::io("processor time"))?;
     ticks(&stat)
         .map(|ticks| Duration::from_secs_f64(ticks / TICKS))
@@ -106,12 +114,12 @@ mod tests {
     fn processor_time_is_behind_the_name() {
         let stat = "12 (a) b (c)) S 1 12 12 0 -1 4194304 100 0 0 0 250 50 0 0 20 0 1 0 100 0 0";
         assert_eq!(ticks(stat), Some(300.0));
-        assert!(processor_time(std::process::id()).is_ok());
+        assert!(processor_time(&[std::process::id()]).is_ok());
     }
 
     #[test]
     fn memory_is_found_by_its_name() {
         assert_eq!(field("VmRSSx: 1 kB\nVmRSS:\t  42 kB\n", "VmRSS"), Some(42));
-        assert!(resident(std::process::id()).unwrap() > 0);
+        assert!(resident(&[std::process::id()]).unwrap() > 0);
     }
 }

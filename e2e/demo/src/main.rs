@@ -18,7 +18,7 @@ use config::Config;
 use fake_whatsapp::{FakeWhatsApp, Options};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use wa_gateway::{Gateway, RoleEnded, StartError, lifecycle::Signals};
+use wa_gateway::{Gateway, RoleEnded, Roles, StartError, lifecycle::Signals};
 
 use api::Api;
 use console::{Scene, complain, say};
@@ -108,7 +108,7 @@ async fn run(port: u16) -> Result<(), Problem> {
     .into();
     // Nothing else of this environment: a database or a receiver named there is not to be touched.
     let config = Config::from_sources(None, &[], &settings)?;
-    let gateway = Gateway::start(&config).await?;
+    let gateway = Gateway::start(&config, Roles::All).await?;
     let api = Api::new(port)?;
 
     let stop = CancellationToken::new();

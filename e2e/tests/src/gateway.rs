@@ -149,11 +149,7 @@ impl Gateway {
 
     fn command(&self) -> Command {
         let mut command = Command::new(binary());
-        for (name, _) in env::vars_os() {
-            if !INHERITED.iter().any(|inherited| name == *inherited) {
-                command.env_remove(name);
-            }
-        }
+        clean_environment(&mut command);
         // Its own folder, so that no `.env` of the developer's is found.
         command.envs(&self.settings).env("DATA_DIR", &self.data).current_dir(self.folder.path());
         command
@@ -274,10 +270,23 @@ impl Deref for Gateway {
     }
 }
 
-/// The program under test, built in the same folder as the tests.
-fn binary() -> PathBuf {
-    let tests = env::current_exe().unwrap_or_default();
-    let folder = tests.parent().and_then(Path::parent).unwrap_or(Path::new(""));
+/// Leaves nothing of the test's own environment but what every program needs.
+pub(crate) fn clean_environment(command: &mut Command) {
+    for (name, _) in env::vars_os() {
+        if !INHERITED.iter().any(|inherited| name == *inherited) {
+            command.env_remove(name);
+        }
+    }
+}
+
+/// The program under test, built in the same folder as the tests, which are in a folder in there, or as another
+/// program.
+pub(crate) fn binary() -> PathBuf {
+    let us = env::current_exe().unwrap_or_default();
+    let mut folder = us.parent().unwrap_or(Path::new(""));
+    if folder.ends_with("deps") {
+        folder = folder.parent().unwrap_or(folder);
+    }
     let binary = folder.join("wa-gateway");
     assert!(
         binary.is_file(),

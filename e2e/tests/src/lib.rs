@@ -17,9 +17,11 @@
 //!
 //! Everything here panics when it does not get what it waits for: a test has nothing else to do about it.
 
+pub mod cluster;
 mod database;
 mod gateway;
 mod ledger;
+mod proxy;
 mod receiver;
 mod rest;
 mod tmpfs;
@@ -31,6 +33,7 @@ pub use database::{Locked, database_of, foreign_database, stored_keys};
 pub use fake_whatsapp::{Delivery, Failure, FakeWhatsApp, Kick};
 pub use gateway::{Exit, Gateway};
 pub use ledger::{Arrival, Ledger, Tally, distinct};
+pub use proxy::{Proxy, Wire};
 pub use receiver::{Behaviour, Webhook, WebhookReceiver};
 pub use rest::{Answer, Call, Rest};
 pub use tmpfs::Tmpfs;

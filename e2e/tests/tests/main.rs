@@ -15,4 +15,6 @@ mod queue;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
+mod three_services;
+#[cfg(test)]
 mod users;

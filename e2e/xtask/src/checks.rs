@@ -67,6 +67,27 @@ pub(crate) fn run(options: &Options) -> bool {
     report.passed()
 }
 
+/// Plays what can go wrong with the separate services; `true` when all was as promised.
+pub(crate) fn chaos(arguments: &[String]) -> bool {
+    let mut report = Report::default();
+    let built =
+        report.step("build", || step::run(cargo().args(["build", "--release", "--bins"]).args(WORKSPACE)));
+    if built != Outcome::Passed {
+        return false;
+    }
+    let suite = || {
+        let program = env::current_exe().map_err(|error| error.to_string());
+        let folder =
+            program.map(|program| program.ancestors().nth(2).map(|target| target.join("release/chaos")));
+        match folder {
+            Ok(Some(program)) => step::run(Command::new(program).args(arguments)),
+            Ok(None) => Outcome::Failed("the folder of this program is not known".to_owned()),
+            Err(problem) => Outcome::Failed(problem),
+        }
+    };
+    report.step("chaos", suite) == Outcome::Passed
+}
+
 /// Licences, bans and sources. Not the advisories: they change by the day without a change here.
 fn deny(install: bool) -> Outcome {
     let installed = || works(cargo().args(["deny", "--version"]));

@@ -21,6 +21,9 @@ cargo xtask test [--only STEP]... [--with-deny]
       e2e        integration and end-to-end tests
     --only STEP  runs that step only; may be given several times
     --with-deny  installs cargo-deny when it is missing (as is done when CI is set)
+cargo xtask chaos [NAME]... [--short] [--sessions N] [--lenient]
+    What can go wrong with the separate services, in its long form and with a release build: all scenarios, or those
+    named (`list` names them). Figures are printed and written to target/chaos.
 cargo xtask audit-features
     The step `features` alone.
 cargo xtask help
@@ -31,6 +34,8 @@ cargo xtask help
 #[derive(Debug, PartialEq, Eq)]
 enum Task {
     Test(Options),
+    /// With what the suite itself is told.
+    Chaos(Vec<String>),
     AuditFeatures,
     Help,
 }
@@ -84,6 +89,7 @@ fn parse(arguments: &[&str]) -> Result<Task, String> {
         "help" | "--help" | "-h" => Ok(Task::Help),
         "audit-features" if rest.is_empty() => Ok(Task::AuditFeatures),
         "test" => parse_options(rest).map(Task::Test),
+        "chaos" => Ok(Task::Chaos(rest.iter().map(|&argument| argument.to_owned()).collect())),
         other => Err(format!("unknown: {other}")),
     }
 }
@@ -120,6 +126,7 @@ fn main() -> ExitCode {
             report.step("features", features::audit) == Outcome::Passed
         }
         Ok(Task::Test(options)) => checks::run(&options),
+        Ok(Task::Chaos(arguments)) => checks::chaos(&arguments),
         Err(problem) => {
             say(format_args!("{problem}\n\n{HELP}"));
             false
@@ -135,10 +142,11 @@ mod tests {
     #[test]
     fn the_command_line_is_understood_or_refused() {
         let test = |only: &[Check], with_deny| Ok(Task::Test(Options { only: only.to_vec(), with_deny }));
-        let table: [(&[&str], Result<Task, String>); 8] = [
+        let table: [(&[&str], Result<Task, String>); 9] = [
             (&[], Ok(Task::Help)),
             (&["audit-features"], Ok(Task::AuditFeatures)),
             (&["test"], test(&[], false)),
+            (&["chaos", "scale", "--short"], Ok(Task::Chaos(vec!["scale".into(), "--short".into()]))),
             (
                 &["test", "--with-deny", "--only", "fmt", "--only", "e2e"],
                 test(&[Check::Fmt, Check::EndToEnd], true),

@@ -16,7 +16,7 @@ use utoipa::{
 use crate::{
     edge::edge,
     error,
-    routes::{contact, dashboard, event, message, pages, session, status, system, user},
+    routes::{contact, dashboard, event, message, pages, runner, session, status, system, user},
     sending,
     state::ApiState,
 };
@@ -51,6 +51,9 @@ pub fn router(state: ApiState) -> Router {
         .route("/message/{id}", get(message::get::handler))
         .route("/contact/check", post(contact::check::handler))
         .route("/profile", post(contact::profile::handler))
+        .route("/admin/runners", get(runner::list::handler))
+        .route("/admin/runners/{id}/drain", post(runner::drain::handler))
+        .route("/admin/sessions/{name}/move", post(runner::move_session::handler))
         .route("/status", get(status::fleet::handler))
         .route("/status/{session}", get(status::session::handler))
         .route("/admin", get(pages::admin::handler))
@@ -86,6 +89,7 @@ use message::send_text_query::handler as send_text_query;
         (name = "message", description = "Messages: send them, see how far they came"),
         (name = "contact", description = "The people at the other side"),
         (name = "event", description = "What happens, as it happens"),
+        (name = "runner", description = "The processes that hold sessions, for the operator"),
         (name = "status", description = "What a monitor watches"),
         (name = "user", description = "Users, kept by an admin"),
         (name = "dashboard", description = "What a user sees and sets of their own"),
@@ -99,7 +103,7 @@ use message::send_text_query::handler as send_text_query;
         message::send_text::handler, message::send_text_query::handler, message::send_location::handler,
         message::send_contact::handler, message::send_poll::handler, message::send_reaction::handler,
         message::edit::handler, message::delete::handler, message::mark_read::handler, message::typing::handler,
-        message::get::handler, contact::check::handler, contact::profile::handler, status::fleet::handler, status::session::handler, system::welcome::handler,
+        message::get::handler, contact::check::handler, contact::profile::handler, runner::list::handler, runner::drain::handler, runner::move_session::handler, status::fleet::handler, status::session::handler, system::welcome::handler,
         system::health::handler, system::ready::handler, system::openapi::handler,
         user::list::handler, user::create::handler, user::delete::handler, user::set_password::handler,
         user::configure::handler, dashboard::session_info::handler, dashboard::set_callback::handler,
