@@ -5,9 +5,10 @@ use axum::{
     http::{HeaderValue, Response, StatusCode, header},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The contract's envelope: `{"data": …}`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Data<T> {
     pub(crate) data: T,
 }

@@ -14,6 +14,7 @@ use utoipa::{
 };
 
 use crate::{
+    documented,
     edge::edge,
     error,
     routes::{message, session, status, system},
@@ -91,6 +92,7 @@ impl Modify for Finish {
         if let Some(operation) = deprecated {
             operation.deprecated = Some(Deprecated::True);
         }
+        documented::complete(document);
     }
 }
 
