@@ -100,6 +100,12 @@ impl Gateway {
         folder.clone_into(&mut self.data);
     }
 
+    /// The folder that it runs in.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Its `DATA_DIR`.
     #[must_use]
     pub fn data(&self) -> &Path {
@@ -135,7 +141,7 @@ impl Gateway {
     }
 
     fn launch(&self) -> Process {
-        let mut command = Command::new(binary());
+        let mut command = Command::new(binary("wa-gateway"));
         for (name, _) in env::vars_os() {
             if !INHERITED.iter().any(|inherited| name == *inherited) {
                 command.env_remove(name);
@@ -255,14 +261,18 @@ impl Deref for Gateway {
     }
 }
 
-/// The program under test, built in the same folder as the tests.
-fn binary() -> PathBuf {
+/// A program of this workspace, built in the same folder as the tests.
+///
+/// # Panics
+/// When it is not there.
+#[must_use]
+pub fn binary(name: &str) -> PathBuf {
     let tests = env::current_exe().unwrap_or_default();
     let folder = tests.parent().and_then(Path::parent).unwrap_or(Path::new(""));
-    let binary = folder.join("wa-gateway");
+    let binary = folder.join(name);
     assert!(
         binary.is_file(),
-        "{} is not there; build it with: cargo build --bin wa-gateway --features wa-gateway/fake-whatsapp",
+        "{} is not there; build it with: cargo build --workspace --bins --features wa-gateway/fake-whatsapp",
         binary.display()
     );
     binary

@@ -17,22 +17,28 @@
 //!
 //! Everything here panics when it does not get what it waits for: a test has nothing else to do about it.
 
+mod baileys;
 mod database;
 mod gateway;
 mod ledger;
+mod node;
 mod receiver;
 mod rest;
+mod table;
 mod tmpfs;
 mod wait;
 mod world;
 
+pub use baileys::Baileys;
 pub use contact::Contact;
 pub use database::{Locked, foreign_database, stored_keys};
 pub use fake_whatsapp::{Delivery, Failure, FakeWhatsApp, Kick};
-pub use gateway::{Exit, Gateway};
+pub use gateway::{Exit, Gateway, binary};
 pub use ledger::{Arrival, Ledger, Tally, distinct};
+pub use node::{Node, interop, node};
 pub use receiver::{Behaviour, Webhook, WebhookReceiver};
 pub use rest::{Answer, Call, Rest};
+pub use table::{Row, check, mismatch, row};
 pub use tmpfs::Tmpfs;
 pub use wait::{PATIENCE, eventually};
 pub use world::{Storage, World};
