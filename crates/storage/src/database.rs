@@ -15,7 +15,6 @@ use domain::SharedClock;
 use secrets::KeyRing;
 use sqlx::{
     ConnectOptions as _, Connection as _, Executor as _, PgPool, SqlSafeStr as _, SqlitePool, Transaction,
-    migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };

@@ -191,7 +191,7 @@ impl Member {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binary());
+        let mut command = Command::new(binary("wa-gateway"));
         clean_environment(&mut command);
         command.args(arguments).envs(&self.settings);
         command.env("DATA_DIR", self.folder.path()).current_dir(self.folder.path());

@@ -100,6 +100,12 @@ impl Gateway {
         folder.clone_into(&mut self.data);
     }
 
+    /// The folder that it runs in.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Its `DATA_DIR`.
     #[must_use]
     pub fn data(&self) -> &Path {
@@ -148,7 +154,7 @@ impl Gateway {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(binary());
+        let mut command = Command::new(binary("wa-gateway"));
         clean_environment(&mut command);
         // Its own folder, so that no `.env` of the developer's is found.
         command.envs(&self.settings).env("DATA_DIR", &self.data).current_dir(self.folder.path());
@@ -279,18 +285,22 @@ pub(crate) fn clean_environment(command: &mut Command) {
     }
 }
 
-/// The program under test, built in the same folder as the tests, which are in a folder in there, or as another
+/// A program of this workspace, built in the same folder as the tests, which are in a folder in there, or as another
 /// program.
-pub(crate) fn binary() -> PathBuf {
+///
+/// # Panics
+/// When it is not there.
+#[must_use]
+pub fn binary(name: &str) -> PathBuf {
     let us = env::current_exe().unwrap_or_default();
     let mut folder = us.parent().unwrap_or(Path::new(""));
     if folder.ends_with("deps") {
         folder = folder.parent().unwrap_or(folder);
     }
-    let binary = folder.join("wa-gateway");
+    let binary = folder.join(name);
     assert!(
         binary.is_file(),
-        "{} is not there; build it with: cargo build --bin wa-gateway --features wa-gateway/fake-whatsapp",
+        "{} is not there; build it with: cargo build --workspace --bins --features wa-gateway/fake-whatsapp",
         binary.display()
     );
     binary

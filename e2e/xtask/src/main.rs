@@ -4,6 +4,8 @@
 mod checks;
 mod features;
 mod machine;
+mod node;
+mod schemathesis;
 mod step;
 
 use std::{env, fmt, process::ExitCode};
@@ -16,9 +18,12 @@ cargo xtask test [--only STEP]... [--with-deny]
       fmt        formatting
       features   nothing that is for tests only is in a default build
       deny       licences, banned crates and their sources (needs cargo-deny)
+      npm        the packages of e2e/interop, as its lock file says
       clippy     lints, all targets
       unit       unit tests
       e2e        integration and end-to-end tests
+      schemathesis
+                 requests made up from openapi.json, to a running gateway
     --only STEP  runs that step only; may be given several times
     --with-deny  installs cargo-deny when it is missing (as is done when CI is set)
 cargo xtask chaos [NAME]... [--short] [--sessions N] [--lenient]
@@ -54,19 +59,23 @@ enum Check {
     Fmt,
     Features,
     Deny,
+    Npm,
     Clippy,
     Unit,
     EndToEnd,
+    Schemathesis,
 }
 
 impl Check {
-    const ALL: [(&str, Self); 6] = [
+    const ALL: [(&str, Self); 8] = [
         ("fmt", Self::Fmt),
         ("features", Self::Features),
         ("deny", Self::Deny),
+        ("npm", Self::Npm),
         ("clippy", Self::Clippy),
         ("unit", Self::Unit),
         ("e2e", Self::EndToEnd),
+        ("schemathesis", Self::Schemathesis),
     ];
 }
 
@@ -164,7 +173,10 @@ mod tests {
     #[test]
     fn every_step_is_in_the_help() {
         for (name, _) in Check::ALL {
-            assert!(HELP.contains(&format!("      {name} ")), "{name}");
+            let named = |line: &str| {
+                line.strip_prefix("      ").is_some_and(|line| line.split(' ').next() == Some(name))
+            };
+            assert!(HELP.lines().any(named), "{name}");
         }
     }
 }

@@ -14,6 +14,7 @@ use utoipa::{
 };
 
 use crate::{
+    documented,
     edge::edge,
     error,
     routes::{contact, dashboard, event, message, pages, runner, session, status, system, user},
@@ -138,6 +139,7 @@ impl Modify for Finish {
         if let Some(operation) = deprecated {
             operation.deprecated = Some(Deprecated::True);
         }
+        documented::complete(document);
     }
 }
 

@@ -102,6 +102,7 @@ async fn backlog(database: &Database, receiver: &Receiver, round: u32) -> Result
             push_name: None,
             text: Some(receiver.announce(Instant::now())),
             kind: "text".to_owned(),
+            detail: None,
             sent_at: Timestamp(0),
             replayed: false,
         });

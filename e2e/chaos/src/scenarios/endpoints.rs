@@ -99,6 +99,6 @@ async fn user(database: &Database, stage: &Stage, round: &str, number: usize, de
     let name = format!("{username}_x");
     match database.start_session(user, &name).await.expect("a session") {
         Started::Session(session) => Fence { session: session.id, token: stage.audit.take_away(&name).await },
-        Started::Taken => unreachable!("nobody else has this name"),
+        Started::Taken | Started::NoUser => unreachable!("nobody else has this name"),
     }
 }

@@ -130,18 +130,6 @@ impl AsRef<User> for Actor {
     }
 }
 
-impl AsRef<User> for Caller {
-    fn as_ref(&self) -> &User {
-        &self.0
-    }
-}
-
-impl AsRef<User> for Actor {
-    fn as_ref(&self) -> &User {
-        &self.0.0
-    }
-}
-
 impl Deref for Actor {
     type Target = Caller;
 

@@ -219,7 +219,7 @@ impl Rig {
 }
 
 /// Waits for something that happens sooner than memory ages by itself.
-pub(crate) async fn until(what: &str, condition: impl AsyncFn() -> bool) {
+pub(crate) async fn soon(what: &str, condition: impl AsyncFn() -> bool) {
     let wait = async {
         while !condition().await {
             sleep(Duration::from_millis(5)).await;
