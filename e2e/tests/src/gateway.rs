@@ -100,6 +100,12 @@ impl Gateway {
         folder.clone_into(&mut self.data);
     }
 
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.settings["PORT"])
+    }
+
     /// Its `DATA_DIR`.
     #[must_use]
     pub fn data(&self) -> &Path {

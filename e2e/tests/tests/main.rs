@@ -9,6 +9,8 @@ mod both_ways;
 #[cfg(test)]
 mod commit_before_ack;
 #[cfg(test)]
+mod conversations;
+#[cfg(test)]
 mod kill_in_the_middle;
 #[cfg(test)]
 mod queue;
