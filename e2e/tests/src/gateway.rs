@@ -106,6 +106,12 @@ impl Gateway {
         self.folder.path()
     }
 
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.settings["PORT"])
+    }
+
     /// Its `DATA_DIR`.
     #[must_use]
     pub fn data(&self) -> &Path {

@@ -13,6 +13,8 @@ mod contract;
 #[cfg(test)]
 mod independent_client;
 #[cfg(test)]
+mod conversations;
+#[cfg(test)]
 mod kill_in_the_middle;
 #[cfg(test)]
 mod queue;
