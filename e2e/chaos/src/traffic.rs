@@ -189,14 +189,16 @@ impl Traffic {
         let mut seen: HashMap<String, (HashSet<String>, Instant)> = HashMap::new();
         let mut attempts = 0;
         let incoming = self.book.incoming.lock();
-        for webhook in webhooks.messages() {
-            let text = webhook.text("message");
-            if incoming.contains_key(text) {
-                attempts += 1;
-                let entry = seen.entry(text.to_owned()).or_insert_with(|| (HashSet::new(), webhook.at));
-                entry.0.insert(webhook.id.clone());
+        webhooks.look(|webhooks| {
+            for webhook in webhooks.iter().filter(|webhook| webhook.path == "/message") {
+                let text = webhook.text("message");
+                if incoming.contains_key(text) {
+                    attempts += 1;
+                    let entry = seen.entry(text.to_owned()).or_insert_with(|| (HashSet::new(), webhook.at));
+                    entry.0.insert(webhook.id.clone());
+                }
             }
-        }
+        });
         count.accepted_in = incoming.len();
         for (text, sent) in incoming.iter() {
             match seen.get(text) {
@@ -330,6 +332,6 @@ async fn note_arrivals(contacts: Vec<AccountHandle>, book: Arc<Book>) {
                 }
             }
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(250)).await;
     }
 }

@@ -71,8 +71,10 @@ async fn measure(stage: &Stage, round: &str, dead: Option<usize>) -> Vec<Duratio
     let living = ENDPOINTS - usize::from(dead.is_some());
     let prefix = format!("/live-{round}");
     let arrived = || {
-        let all = stage.webhooks.all();
-        all.into_iter().filter(|webhook| webhook.path.starts_with(&prefix)).collect::<Vec<_>>()
+        stage.webhooks.look(|all| {
+            let living = all.iter().filter(|webhook| webhook.path.starts_with(&prefix));
+            living.map(|webhook| webhook.at.saturating_duration_since(began)).collect::<Vec<_>>()
+        })
     };
     // Each began its life with one event more: "started". It is among those that are waited for.
     eventually("the webhooks of the living", RECOVERY, async || {
