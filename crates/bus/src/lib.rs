@@ -21,7 +21,7 @@ use std::{sync::Arc, time::Duration};
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use hints::{Hints, Received};
-pub use nats::{ConnectError, NatsOptions};
+pub use nats::{ConnectError, NatsLogin, NatsOptions};
 pub use server::{Reply, Request, Server};
 pub use subjects::{Pattern, Subject};
 
@@ -75,6 +75,11 @@ impl Bus {
     /// the connection are repaired in the background for ever.
     pub async fn connect(options: NatsOptions, patience: Duration) -> Result<Self, ConnectError> {
         Nats::connect(options, patience).await.map(Self::Nats)
+    }
+
+    /// The same for NATS that is away: the connection is made in the background, as soon as it can be.
+    pub async fn connect_later(options: NatsOptions) -> Result<Self, ConnectError> {
+        Nats::connect_later(options).await.map(Self::Nats)
     }
 
     /// Sends a command to one of those who serve `subject` and waits for the answer until `deadline` from now.

@@ -2,7 +2,7 @@
 //! add, never rename. A command names rows; the rows are the truth.
 
 use domain::{
-    MessageId, SessionId, UserId,
+    MessageId, RunnerId, SessionId, UserId,
     message::{Failure, Typing},
 };
 use serde::{Deserialize, Serialize};
@@ -78,8 +78,12 @@ pub struct NumberCheck {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunnerCommand {
-    /// Give these sessions up, so that other runners claim them.
-    Give { sessions: Vec<SessionId> },
+    /// Give these sessions up, to a certain runner or so that any other claims them.
+    Give {
+        sessions: Vec<SessionId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<RunnerId>,
+    },
     /// Take no more sessions and give up the ones held, as before a planned stop.
     Drain,
 }
@@ -156,6 +160,10 @@ mod tests {
             (json(&SessionReply::Sent { sent_at: domain::Timestamp(5) }), r#"{"sent":{"sent_at":5}}"#),
             (json(&SessionReply::NotConnected), r#""not_connected""#),
             (json(&SessionReply::Done), r#""done""#),
+            (
+                json(&RunnerCommand::Give { sessions: vec![session], to: None }),
+                r#"{"give":{"sessions":["ses_0193b3f0a1b27c3d8e4f5a6b7c8d9e0f"]}}"#,
+            ),
             (json(&RunnerCommand::Drain), r#""drain""#),
             (json(&RunnerReply::Begun), r#""begun""#),
             (

@@ -39,10 +39,23 @@ pub struct NatsOptions {
     pub prefix: String,
     /// What NATS's monitoring shows.
     pub name: String,
-    /// A `.creds` file, in place of a password.
-    pub credentials_file: Option<PathBuf>,
+    /// How to log in; otherwise as the address says.
+    pub login: Option<NatsLogin>,
     /// Certificates (PEM) to trust besides those of the system.
     pub ca_file: Option<PathBuf>,
+}
+
+/// How to log in to NATS.
+#[derive(Debug, Clone)]
+pub enum NatsLogin {
+    /// A user and the password.
+    Password { user: String, password: SecretString },
+    /// A token.
+    Token(SecretString),
+    /// A file with the seed of an `NKey`.
+    NkeyFile(PathBuf),
+    /// A `.creds` file: a user's JWT and the seed of its `NKey`.
+    CredentialsFile(PathBuf),
 }
 
 /// Why there is no connection to NATS.
@@ -51,8 +64,8 @@ pub enum ConnectError {
     /// The address cannot be used as it is.
     #[error("invalid NATS address: {0}")]
     InvalidUrl(String),
-    /// The credentials file cannot be used.
-    #[error("cannot read the NATS credentials file {path}: {source}")]
+    /// The file with the key or the credentials cannot be used.
+    #[error("cannot read the NATS credentials file {}: {source}", path.display())]
     Credentials {
         /// The file.
         path: PathBuf,
@@ -106,6 +119,16 @@ impl Nats {
             sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(5));
         }
+    }
+
+    /// A connection that is made in the background, and tried for ever.
+    pub(crate) async fn connect_later(options: NatsOptions) -> Result<Self, ConnectError> {
+        let (losses, receiver) = watch::channel(0);
+        let (addresses, connect) = prepare(&options, &Arc::new(losses)).await?;
+        let connecting = connect.retry_on_initial_connect().connect(addresses).await;
+        let client =
+            connecting.map_err(|error| ConnectError::Unreachable { patience: Duration::ZERO, error })?;
+        Ok(Self { client, prefix: options.prefix.into(), losses: receiver })
     }
 
     pub(crate) fn is_connected(&self) -> bool {
@@ -221,17 +244,23 @@ async fn prepare(
             observe(&event, &losses);
             std::future::ready(())
         });
-    connect = match login {
-        Login::None => connect,
-        Login::Token(token) => connect.token(token),
-        Login::Password { user, password } => connect.user_and_password(user, password),
+    let unreadable = |path: &PathBuf, source| ConnectError::Credentials { path: path.clone(), source };
+    connect = match (&options.login, login) {
+        (None, Login::None) => connect,
+        (None, Login::Token(token)) => connect.token(token),
+        (None, Login::Password { user, password }) => connect.user_and_password(user, password),
+        (Some(NatsLogin::Token(token)), _) => connect.token(token.expose_secret().to_owned()),
+        (Some(NatsLogin::Password { user, password }), _) => {
+            connect.user_and_password(user.clone(), password.expose_secret().to_owned())
+        }
+        (Some(NatsLogin::NkeyFile(path)), _) => {
+            let seed = tokio::fs::read_to_string(path).await.map_err(|error| unreadable(path, error))?;
+            connect.nkey(seed.trim().to_owned())
+        }
+        (Some(NatsLogin::CredentialsFile(path)), _) => {
+            connect.credentials_file(path).await.map_err(|error| unreadable(path, error))?
+        }
     };
-    if let Some(path) = &options.credentials_file {
-        connect = connect
-            .credentials_file(path)
-            .await
-            .map_err(|source| ConnectError::Credentials { path: path.clone(), source })?;
-    }
     if let Some(path) = &options.ca_file {
         connect = connect.add_root_certificates(path.clone());
     }
@@ -246,7 +275,7 @@ fn observe(event: &Event, losses: &watch::Sender<u64>) {
         }
         Event::Connected => {
             tracing::info!("connected to NATS");
-            // At the first connection nobody can have missed anything.
+            // At the first connection nobody can have missed anything, unless it was waited for.
             losses.send_if_modified(|count| {
                 *count += u64::from(*count > 0);
                 *count > 0

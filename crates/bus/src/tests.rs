@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Bus, Hints, NatsOptions, Received, RequestError, Server,
+    Bus, Hints, NatsLogin, NatsOptions, Received, RequestError, Server,
     messages::{Hint, SessionCommand, SessionReply},
     subjects,
 };
@@ -20,7 +20,7 @@ fn options(url: &str, prefix: &str) -> NatsOptions {
         url: SecretString::from(url),
         prefix: prefix.to_owned(),
         name: "test".to_owned(),
-        credentials_file: None,
+        login: None,
         ca_file: None,
     }
 }
@@ -336,6 +336,48 @@ mod nats_only {
         Bus::connect(options(&format!("nats://anna:p%40ss@{host}"), ""), SOON).await.unwrap();
         let error = Bus::connect(options(&format!("nats://anna:wrong@{host}"), ""), SOON).await.unwrap_err();
         assert!(matches!(error, crate::ConnectError::Refused(_)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn tokens_and_keys_log_in_as_well() {
+        let server = scratch::Nats::start_with(&["--auth", "t0ken"]).expect("a nats-server");
+        let with = |server: &scratch::Nats, login: NatsLogin| NatsOptions {
+            login: Some(login),
+            ..options(&server.url(), "")
+        };
+        Bus::connect(with(&server, NatsLogin::Token("t0ken".into())), SOON).await.unwrap();
+        let wrong = Bus::connect(with(&server, NatsLogin::Token("wrong".into())), SOON).await;
+        assert!(matches!(wrong, Err(crate::ConnectError::Refused(_))), "{wrong:?}");
+
+        let folder = scratch::Dir::new();
+        let (config, seed) = (folder.join("nats.conf"), folder.join("user.nk"));
+        std::fs::write(&config, format!("authorization {{ users = [{{ nkey: {NKEY} }}] }}")).unwrap();
+        std::fs::write(&seed, format!("{SEED}\n")).unwrap();
+        let server =
+            scratch::Nats::start_with(&["--config", config.to_str().unwrap()]).expect("a nats-server");
+        Bus::connect(with(&server, NatsLogin::NkeyFile(seed)), SOON).await.unwrap();
+        let missing = Bus::connect(with(&server, NatsLogin::NkeyFile(folder.join("none"))), SOON).await;
+        assert!(matches!(missing, Err(crate::ConnectError::Credentials { .. })), "{missing:?}");
+    }
+
+    /// The pair in the documentation of NATS: nobody's secret.
+    const NKEY: &str = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4";
+    const SEED: &str = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn nats_that_comes_late_is_found() {
+        let mut server = scratch::Nats::start().expect("a nats-server");
+        server.stop();
+        let bus = Bus::connect_later(options(&server.url(), "")).await.unwrap();
+        assert!(!bus.is_connected());
+        let session = SessionId::new();
+        let mut commands: Server<SessionCommand> =
+            bus.serve(&subjects::session_command(session), 8).await.unwrap();
+        server.restart().unwrap();
+        scratch::wait_for(2 * SOON, async || bus.is_connected()).await;
+        let serve = async { commands.next().await.unwrap().reply.send(&SessionReply::Done) };
+        let (reply, ()) = tokio::join!(ask(&bus, session, &SessionCommand::Stop), serve);
+        assert_eq!(reply, Ok(SessionReply::Done));
     }
 
     #[tokio::test]

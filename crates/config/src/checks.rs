@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::{Config, EVERYWHERE, LOOPBACK, Problem};
+use crate::{Config, DatabaseTarget, EVERYWHERE, LOOPBACK, Problem};
 
 /// Where the API listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +59,20 @@ pub(crate) fn conflicts(config: &Config) -> Vec<Problem> {
         ("SEND_WAIT_SECONDS", config.send.wait),
         ("REQUEST_TIMEOUT_SECONDS", config.http.request_timeout),
     );
+    let nats = &config.nats;
+    if nats.user.is_some() != nats.password.is_some() {
+        problems.push(Problem::Conflict("NATS_USER and NATS_PASSWORD go together".to_owned()));
+    }
+    let logins = [
+        ("NATS_USER", nats.user.is_some()),
+        ("NATS_TOKEN", nats.token.is_some()),
+        ("NATS_NKEY_FILE", nats.nkey_file.is_some()),
+        ("NATS_CREDENTIALS_FILE", nats.credentials_file.is_some()),
+    ];
+    let logins: Vec<_> = logins.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| *name).collect();
+    if logins.len() > 1 {
+        problems.push(Problem::Conflict(format!("only one of {} can be set", logins.join(", "))));
+    }
     let webhooks = &config.webhooks;
     if webhooks.concurrency_per_endpoint > webhooks.concurrency {
         let (one, all) = (webhooks.concurrency_per_endpoint, webhooks.concurrency);
@@ -66,6 +80,38 @@ pub(crate) fn conflicts(config: &Config) -> Vec<Problem> {
             "WEBHOOK_CONCURRENCY_PER_ENDPOINT ({one}) must not be more than WEBHOOK_CONCURRENCY ({all})"
         )));
     }
+    problems
+}
+
+/// What is missing for a process that is one of several.
+pub(crate) fn one_of_several(config: &Config, role: &str) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut needs = |there: bool, text: String| {
+        if !there {
+            problems.push(Problem::Conflict(text));
+        }
+    };
+    needs(
+        matches!(config.database(), DatabaseTarget::Postgres(_)),
+        format!(
+            "`wa-gateway {role}` is one of several processes, and SQLite serves only one: set DATABASE_URL to a \
+             PostgreSQL database (postgres://…), or run everything in one process with `wa-gateway all`"
+        ),
+    );
+    needs(
+        config.nats.url.is_some(),
+        format!(
+            "`wa-gateway {role}` talks to the other processes over NATS: set NATS_URL (nats://…), or run everything \
+             in one process with `wa-gateway all`"
+        ),
+    );
+    needs(
+        config.access.secret_keys.is_some(),
+        format!(
+            "`wa-gateway {role}` must open what the other processes seal: set SECRET_KEYS to the same keys \
+             everywhere (`openssl rand -base64 32`)"
+        ),
+    );
     problems
 }
 

@@ -83,6 +83,13 @@ impl Config {
         }
     }
 
+    /// Checks what a process needs that is one of several, such as `api`: a database and a bus that it shares with
+    /// the others, and the same keys. `role` is what it is started as.
+    pub fn one_of_several(&self, role: &str) -> Result<(), Problems> {
+        let problems = checks::one_of_several(self, role);
+        if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
+    }
+
     /// `LOG_FORMAT`, or text for a person at a terminal and JSON for a machine.
     #[must_use]
     pub fn log_format(&self, stderr_is_terminal: bool) -> LogFormat {

@@ -103,6 +103,8 @@ settings! {
         REQUEST_TIMEOUT_SECONDS request_timeout: Duration = Or("30", Seconds(1000..=600_000));
         /// Proxies in front of the gateway, such as an ingress: the addresses that they add to `X-Forwarded-For` count as the client's when failed logins are limited.
         TRUSTED_PROXIES trusted_proxies: Vec<IpNet> = Or("", Networks);
+        /// Address and port of `/health` and `/ready` of a `session-runner` or a `webhook-dispatcher`, which have no other HTTP.
+        HEALTH_ADDR health: SocketAddr = Or("0.0.0.0:5002", Socket);
         /// Address and port of the Prometheus metrics. Not used by this version yet.
         METRICS_ADDR metrics: Option<SocketAddr> = Unset("no metrics", Socket);
     }
@@ -133,6 +135,8 @@ settings! {
         DATABASE_URL database_url: Option<SecretUrl> = Unset("SQLite in `DATA_DIR`", Urls { schemes: &["postgres", "postgresql", "sqlite"], several: false });
         /// Connections of one process to PostgreSQL.
         DATABASE_MAX_CONNECTIONS database_max_connections: u32 = Or("20", Number(2..=1000));
+        /// Bring the database's schema up to date at the start, one process after the other. Otherwise a start waits until `wa-gateway migrate` has done it.
+        MIGRATE_ON_START migrate_on_start: bool = Or("true", Flag);
         /// `full`: what was accepted survives a power cut. `normal`: faster, and the last moments may be lost in one.
         SQLITE_SYNCHRONOUS sqlite_synchronous: Synchronous = Or("full", Choice(&[("full", Synchronous::Full), ("normal", Synchronous::Normal)]));
     }
@@ -161,18 +165,26 @@ settings! {
         /// Largest document that is sent, and largest file of any kind that is received.
         MEDIA_DOCUMENT_MAX_BYTES document_max: u64 = Or("2147483648", Number(1..=2_147_483_648_u64));
     }
-    /// NATS: how several processes talk. Not used by this version yet: everything runs in one process.
+    /// NATS: how the processes `wa-gateway api`, `session-runner` and `webhook-dispatcher` talk. Needs PostgreSQL.
     nats: Nats {
         /// Servers: `nats://host:4222`, `nats://user:password@host`, `nats://token@host`, `tls://host`.
         NATS_URL url: Option<SecretUrl> = Unset("everything in one process", Urls { schemes: &["nats", "tls"], several: true });
         /// First part of every subject, so that several installations can share one NATS.
         NATS_PREFIX prefix: String = Or("wa-gateway", SubjectPrefix);
-        /// File with NATS credentials (`.creds`).
+        /// User, together with `NATS_PASSWORD`.
+        NATS_USER user: Option<String> = Unset("the login in `NATS_URL`", Text);
+        /// Password of `NATS_USER`.
+        NATS_PASSWORD password: Option<SecretString> = Unset("the login in `NATS_URL`", Secret(1..=4096));
+        /// Token, in place of a user.
+        NATS_TOKEN token: Option<SecretString> = Unset("the login in `NATS_URL`", Secret(1..=4096));
+        /// File with the seed of an `NKey`, in place of a user.
+        NATS_NKEY_FILE nkey_file: Option<PathBuf> = Unset("the login in `NATS_URL`", File);
+        /// File with NATS credentials (`.creds`), in place of a user.
         NATS_CREDENTIALS_FILE credentials_file: Option<PathBuf> = Unset("the login in `NATS_URL`", File);
         /// File with certificates (PEM) to trust besides those of the system.
         NATS_CA_FILE ca_file: Option<PathBuf> = Unset("those of the system only", File);
-        /// How long a start waits for NATS.
-        NATS_CONNECT_SECONDS connect: Duration = Or("30", Seconds(0..=3_600_000));
+        /// How long a start waits for NATS; then it goes on without, and is not ready until NATS is there.
+        NATS_CONNECT_SECONDS connect: Duration = Or("5", Seconds(0..=3_600_000));
     }
     /// WhatsApp: which servers to connect to.
     whatsapp: Whatsapp {
@@ -193,6 +205,12 @@ settings! {
         RUNNER_FENCE_SECONDS fence: Duration = Or("4", Seconds(200..=300_000));
         /// Time between signs of life; must be shorter than `RUNNER_FENCE_SECONDS`.
         RUNNER_RENEW_SECONDS renew: Duration = Or("1", Seconds(50..=300_000));
+        /// The longest that a stop waits for its sessions to be handed over.
+        RUNNER_DRAIN_SECONDS drain: Duration = Or("20", Seconds(1000..=3_600_000));
+        /// Sessions handed over at the same time.
+        RUNNER_HAND_OVER_AT_ONCE hand_over_at_once: usize = Or("20", Number(1..=1000));
+        /// Sessions above its share that it gives to other runners in a second; 0: none.
+        RUNNER_REBALANCE_PER_SECOND rebalance_per_second: u32 = Or("1", Number(0..=1000));
     }
     /// Sending: messages on their way to WhatsApp.
     send: Send {

@@ -297,3 +297,38 @@ fn the_named_file_is_read_or_reported() {
     std::fs::write(&path, "runner_capacity = 17").unwrap();
     assert_eq!(Config::load(Some(&path)).unwrap().runner.capacity, 17);
 }
+
+#[test]
+fn one_of_several_processes_says_all_that_it_lacks() {
+    let said = |list: &[(&str, &str)]| match environment(list).unwrap().one_of_several("api") {
+        Ok(()) => Vec::new(),
+        Err(problems) => texts(problems),
+    };
+    let lacking = said(&[]);
+    assert_eq!(lacking.len(), 3, "{lacking:?}");
+    for (text, name) in lacking.iter().zip(["DATABASE_URL", "NATS_URL", "SECRET_KEYS"]) {
+        assert!(
+            text.starts_with("`wa-gateway api` ") && text.contains(&format!("set {name} to "))
+                || text.contains("set NATS_URL ("),
+            "{text}"
+        );
+    }
+    let key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let all = [("DATABASE_URL", "postgres://u@h/d"), ("NATS_URL", "nats://h"), ("SECRET_KEYS", key)];
+    assert_eq!(said(&all), Vec::<String>::new());
+    assert_eq!(said(&[all[1], all[2], ("DATABASE_URL", "sqlite:x.db")]).len(), 1);
+}
+
+#[test]
+fn there_is_one_way_to_log_in_to_nats() {
+    let pair = [("NATS_USER", "anna"), ("NATS_PASSWORD", "p@ss")];
+    assert!(environment(&pair).is_ok());
+    for (list, words) in [
+        (vec![pair[0]], "go together"),
+        (vec![pair[0], pair[1], ("NATS_TOKEN", "t")], "only one of NATS_USER, NATS_TOKEN"),
+        (vec![("NATS_NKEY_FILE", "a"), ("NATS_CREDENTIALS_FILE", "b")], "only one of NATS_NKEY_FILE"),
+    ] {
+        let problems = environment(&list).unwrap_err();
+        assert!(problems.len() == 1 && problems[0].contains(words), "{problems:?}");
+    }
+}

@@ -39,7 +39,36 @@ pub fn phone_of(jid: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_jid_means_itself_and_has_no_gaps(to in any::<String>(), is_group in any::<bool>()) {
+            if let Ok(jid) = parse_recipient(&to, is_group) {
+                prop_assert!(jid.contains('@'));
+                prop_assert!(!jid.contains(|c: char| c.is_whitespace() || c == '+'), "{jid:?}");
+                prop_assert_eq!(parse_recipient(&jid, is_group), Ok(jid));
+            }
+        }
+
+        #[test]
+        fn a_number_is_found_however_it_is_written(
+            digits in "[1-9][0-9]{6,14}", gaps in prop::collection::vec(prop::sample::select(vec!["", " ", "-", "+", "\u{a0}", "\t"]), 17),
+        ) {
+            let written: String = gaps.into_iter().zip(digits.split("")).flat_map(|(gap, digit)| [gap, digit]).collect();
+            let jid = parse_recipient(&written, false).unwrap();
+            prop_assert_eq!(phone_of(&jid), Some(&*digits));
+        }
+
+        #[test]
+        fn a_phone_number_is_digits_or_nothing(jid in any::<String>()) {
+            prop_assert!(phone_of(&jid).is_none_or(|phone| phone.bytes().all(|byte| byte.is_ascii_digit())));
+        }
+    }
 
     #[test]
     fn to_is_read_as_the_node_gateway_reads_it() {

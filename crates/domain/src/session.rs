@@ -203,7 +203,30 @@ const fn is_invisible(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_name_is_prefixed_once_and_is_never_anothers(user in "[a-zA-Z0-9_.-]{1,20}", given in any::<String>()) {
+            let Ok(full) = full_name(&user, false, &given) else { return Ok(()) };
+            prop_assert!(full == user || full.starts_with(&format!("{user}_")), "{full:?}");
+            prop_assert!(full.chars().count() <= MAX_NAME_CHARS);
+            prop_assert!(!full.contains(|c: char| c.is_control() || c == '/' || c == '\\'), "{full:?}");
+            prop_assert_eq!(full_name(&user, false, &full), Ok(full.clone()));
+            prop_assert_eq!(full_name("admin", true, &full), Ok(full));
+        }
+
+        #[test]
+        fn an_admins_word_is_taken_as_it_is(given in any::<String>()) {
+            if let Ok(full) = full_name("admin", true, &given) {
+                prop_assert_eq!(full, given);
+            }
+        }
+    }
 
     #[test]
     fn names_are_prefixed_once() {

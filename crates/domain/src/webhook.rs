@@ -154,7 +154,26 @@ pub fn after_attempt(outcome: &Outcome, attempts: i32, jitter: f64) -> Next {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{prelude::*, sample::select};
+
     use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_webhook_never_leaves_its_endpoints_host(
+            rest in "[ -~]{0,40}", layout in select(UrlLayout::ALL), kind in select(EventKind::ALL),
+        ) {
+            let Ok(endpoint) = Url::parse(&format!("https://hooks.example:8443/{rest}")) else { return Ok(()) };
+            let address = layout.address(&endpoint, kind);
+            prop_assert_eq!(address.origin(), endpoint.origin());
+            prop_assert_eq!(address.query(), endpoint.query());
+            prop_assert_eq!((address.username(), address.password()), (endpoint.username(), endpoint.password()));
+            let base = endpoint.path().trim_end_matches('/');
+            prop_assert!(address.path().starts_with(base), "{address} for {endpoint}");
+        }
+    }
 
     const REFUSED: Outcome = Outcome::Refused { status: 500, retry_after: None };
 

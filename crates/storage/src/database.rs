@@ -1,4 +1,4 @@
-//! Opening a database: connections, pragmas, migrations, and the lock that keeps SQLite to one process.
+//! Opening a database: connections, pragmas, and the lock that keeps SQLite to one process.
 
 use std::{
     fs::{File, TryLockError},
@@ -15,7 +15,6 @@ use domain::SharedClock;
 use secrets::KeyRing;
 use sqlx::{
     ConnectOptions as _, Connection as _, Executor as _, PgPool, SqlSafeStr as _, SqlitePool, Transaction,
-    migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -26,16 +25,19 @@ use crate::{
     driver::{PREPARED, Reader, Tx},
     error::Error,
     group_commit::GroupCommit,
+    schema,
 };
-
-static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
-static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/postgres");
 
 /// The oldest PostgreSQL that the statements here were tried on, as `server_version_num`.
 const OLDEST_POSTGRES: i32 = 130_000;
 
 /// How long a statement waits for a connection before the caller hears "not available".
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// After this many milliseconds PostgreSQL ends a transaction whose client says nothing: a process that is frozen or
+/// cut off keeps nothing locked for longer. Shorter than the default life of a runner's lease, so that the sessions
+/// of a runner that died in the middle of a write can be taken over as soon as those of any other.
+const SILENT_TRANSACTION: &str = "5000";
 
 /// When a commit counts as done on SQLite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -69,13 +71,15 @@ pub struct Options {
     /// Connections to PostgreSQL; readers on SQLite.
     pub max_connections: u32,
     pub synchronous: Synchronous,
+    /// Brings the schema up to date. Otherwise one that is not up to date is [`OpenError::Behind`].
+    pub migrate: bool,
 }
 
 impl Options {
-    /// Defaults for a URL: eight connections, commits on the disk.
+    /// Defaults for a URL: eight connections, commits on the disk, the schema brought up to date.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), max_connections: 8, synchronous: Synchronous::default() }
+        Self { url: url.into(), max_connections: 8, synchronous: Synchronous::default(), migrate: true }
     }
 }
 
@@ -102,6 +106,11 @@ pub enum OpenError {
     TooOld(i32),
     #[error("the database was written by a newer version of this software (migration {0} is unknown here)")]
     Newer(i64),
+    #[error(
+        "the database's schema is not up to date: migration {missing} is missing. Run `wa-gateway migrate`, or set \
+         MIGRATE_ON_START=true"
+    )]
+    Behind { missing: i64 },
     #[error("migrations could not be applied: {0}")]
     Migration(String),
     #[error("the database refused the connection: {0}")]
@@ -114,7 +123,7 @@ impl OpenError {
     /// Trying again later may help.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable(_))
+        matches!(self, Self::Unreachable(_) | Self::Behind { .. })
     }
 }
 
@@ -301,7 +310,7 @@ async fn open_sqlite(path: &Path, options: &Options) -> Result<Pools, OpenError>
         .connect_with(connect.clone())
         .await
         .map_err(not_ours)?;
-    migrate(SQLITE_MIGRATIONS.run(&writer).await).map_err(|error| match error {
+    schema::prepare_sqlite(&writer, options.migrate).await.map_err(|error| match error {
         OpenError::Migration(reason) => OpenError::NotOurs { path: path.to_owned(), reason },
         other => other,
     })?;
@@ -344,9 +353,13 @@ async fn is_ours(path: &Path) -> Result<bool, sqlx::Error> {
 }
 
 async fn open_postgres(options: &Options) -> Result<Pools, OpenError> {
-    let connect = PgConnectOptions::from_str(&options.url)
-        .map_err(|error| OpenError::InvalidUrl(error.to_string()))?
-        .application_name("wa-gateway")
+    let mut connect =
+        PgConnectOptions::from_str(&options.url).map_err(|error| OpenError::InvalidUrl(error.to_string()))?;
+    if connect.get_application_name().is_none() {
+        connect = connect.application_name("wa-gateway");
+    }
+    let connect = connect
+        .options([("idle_in_transaction_session_timeout", SILENT_TRANSACTION)])
         .statement_cache_capacity(PREPARED);
     let refused = |error: sqlx::Error| match &error {
         // invalid_authorization, invalid_catalog: waiting does not mend these.
@@ -376,13 +389,23 @@ async fn open_postgres(options: &Options) -> Result<Pools, OpenError> {
     if version < OLDEST_POSTGRES {
         return Err(OpenError::TooOld(version / 10_000));
     }
-    migrate(POSTGRES_MIGRATIONS.run(&pool).await)?;
+    schema::prepare_postgres(&pool, options.migrate).await?;
     Ok(Pools::Postgres(pool))
 }
 
-fn migrate(result: Result<(), MigrateError>) -> Result<(), OpenError> {
-    result.map_err(|error| match error {
-        MigrateError::VersionMissing(version) => OpenError::Newer(version),
-        other => OpenError::Migration(other.to_string()),
-    })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A process that is frozen in the middle of a transaction must not keep others from what it has locked.
+    #[tokio::test]
+    async fn postgres_ends_a_transaction_whose_client_is_silent() {
+        let options = Options::new(scratch::postgres_url().unwrap());
+        let keys = Arc::new(KeyRing::parse(&KeyRing::generate()).unwrap());
+        let database = Database::open(&options, keys, Arc::new(domain::SystemClock)).await.unwrap();
+        let Tx::Postgres(mut tx) = database.begin().await.unwrap() else { panic!("it is PostgreSQL") };
+        let limit: String =
+            sqlx::query_scalar("SHOW idle_in_transaction_session_timeout").fetch_one(&mut *tx).await.unwrap();
+        assert_eq!(limit, "5s");
+    }
 }

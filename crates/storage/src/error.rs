@@ -32,7 +32,10 @@ impl From<sqlx::Error> for Error {
                 Some("5" | "6" | "10" | "261" | "517" | "40001" | "40P01" | "53300") => {
                     Self::Unavailable(text)
                 }
-                Some(code) if code.starts_with("57P") || code.starts_with("08") => Self::Unavailable(text),
+                // Also "this transaction was silent for too long".
+                Some(code) if ["57P", "08", "25P"].iter().any(|class| code.starts_with(class)) => {
+                    Self::Unavailable(text)
+                }
                 _ => Self::Refused(text),
             },
             E::Io(_) | E::Tls(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed | E::Protocol(_) => {

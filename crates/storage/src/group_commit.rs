@@ -8,7 +8,7 @@
 //! When a batch fails, each of its writes is tried once more in a transaction of its own, so that one bad value
 //! fails its own caller only.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use domain::Fence;
 use tokio::sync::{mpsc, oneshot};
@@ -25,6 +25,7 @@ use crate::{
     outbound::{Accept, Advance},
     receipts::NoteReceipts,
     session_state::StateWrite,
+    sessions::Release,
     transitions::Transition,
 };
 
@@ -33,6 +34,10 @@ const QUEUE: usize = 4096;
 
 /// The most writes in one transaction.
 const BATCH: usize = 512;
+
+/// How long a transaction may take. A server that was cut off would else keep everybody waiting for as long as the
+/// network takes to notice.
+const LONGEST: Duration = Duration::from_secs(20);
 
 /// A write that shares its transaction with others of its kind and of other kinds.
 pub(crate) trait Write: Send + Sync + Sized + 'static {
@@ -106,6 +111,12 @@ macro_rules! lanes {
             }
 
             async fn attempt(&self, shared: &Shared) -> Result<Outputs> {
+                tokio::time::timeout(LONGEST, self.write(shared)).await.map_err(|_| {
+                    Error::Unavailable(format!("the database did not answer within {} s", LONGEST.as_secs()))
+                })?
+            }
+
+            async fn write(&self, shared: &Shared) -> Result<Outputs> {
                 let mut tx = shared.begin().await?;
                 let allowed = fence::check(&mut tx, self.fences()).await?;
                 let outputs = Outputs { $($lane: carry_out(&self.$lane, &allowed, shared, &mut tx).await?,)+ };
@@ -126,6 +137,7 @@ lanes! {
     receipts: NoteReceipts,
     inbound: CommitInbound,
     settle: Settle,
+    release: Release,
 }
 
 async fn carry_out<W: Write>(

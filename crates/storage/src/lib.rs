@@ -8,7 +8,8 @@
 //! 1. A migration with the same number and name under `migrations/sqlite` and `migrations/postgres`.
 //! 2. A file here, named after the table, with an `impl Database` of what callers need: whole questions and
 //!    whole changes, not rows and columns.
-//! 3. A test under `tests/`, which runs on both databases.
+//! 3. A test under `tests/`, which runs on both databases, and a line in `tests/rollout.rs` when code of the version
+//!    before writes there.
 //!
 //! # Errors
 //! Every method returns [`Error`]; what is not found is `None`.
@@ -36,6 +37,7 @@ mod receipts;
 mod received;
 mod rows;
 mod runners;
+mod schema;
 mod session_state;
 mod sessions;
 mod transitions;

@@ -31,6 +31,8 @@ pub struct Runner {
     pub started_at: Timestamp,
     /// By the database's clock.
     pub expires_at: Timestamp,
+    /// What is left of its lease, by the same clock; zero when it has run out.
+    pub lease_left: Duration,
 }
 
 #[derive(sqlx::FromRow)]
@@ -43,6 +45,7 @@ struct Row {
     sessions: i64,
     started_at: i64,
     expires_at: i64,
+    lease_left: i64,
 }
 
 impl Database {
@@ -120,15 +123,15 @@ impl Database {
 
     /// All runners, oldest first.
     pub async fn runners(&self) -> Result<Vec<Runner>> {
+        let now = if self.is_embedded() { DATABASE_NOW.sqlite } else { DATABASE_NOW.postgres };
+        let sql = format!(
+            "SELECT id, name, version, accepting, capacity, started_at, expires_at, expires_at - {now} AS lease_left,
+               (SELECT COUNT(*) FROM sessions WHERE runner_id = runners.id) AS sessions
+             FROM runners ORDER BY started_at, id"
+        );
         let mut reader = self.reader().await?;
         let rows: Vec<Row> = with_conn!(&mut reader, conn => {
-            sqlx::query_as(
-                "SELECT id, name, version, accepting, capacity, started_at, expires_at,
-                   (SELECT COUNT(*) FROM sessions WHERE runner_id = runners.id) AS sessions
-                 FROM runners ORDER BY started_at, id",
-            )
-            .fetch_all(conn)
-            .await?
+            sqlx::query_as(AssertSqlSafe(sql)).fetch_all(conn).await?
         });
         Ok(rows.into_iter().map(Into::into).collect())
     }
@@ -145,6 +148,7 @@ impl From<Row> for Runner {
             sessions: row.sessions,
             started_at: Timestamp(row.started_at),
             expires_at: Timestamp(row.expires_at),
+            lease_left: Duration::from_millis(u64::try_from(row.lease_left).unwrap_or(0)),
         }
     }
 }

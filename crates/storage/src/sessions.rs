@@ -10,8 +10,18 @@ use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
 use crate::{
-    Result, database::Database, dialect::SKIP_LOCKED, driver::with_conn, error::Error, media, rows::word,
-    transitions, user_removal::fail_queued, users,
+    Result,
+    database::{Database, Shared},
+    dialect::SKIP_LOCKED,
+    driver::{Tx, with_conn},
+    error::Error,
+    fence::Allowed,
+    group_commit::Write,
+    media,
+    rows::word,
+    transitions,
+    user_removal::fail_queued,
+    users,
 };
 
 /// A session that a runner has just taken.
@@ -88,6 +98,63 @@ struct ClaimedRow {
     token: i64,
     #[sqlx(flatten)]
     session: Row,
+}
+
+impl TryFrom<ClaimedRow> for Claimed {
+    type Error = Error;
+
+    fn try_from(row: ClaimedRow) -> Result<Self> {
+        let session = Session::try_from(row.session)?;
+        Ok(Self { fence: Fence { session: session.id, token: row.token }, session })
+    }
+}
+
+/// A claim that is given up. Shares its transaction with others: a runner that stops gives up all of its claims.
+#[derive(Debug)]
+pub(crate) struct Release {
+    fence: Fence,
+    to: Option<RunnerId>,
+}
+
+impl Write for Release {
+    type Output = ();
+
+    fn fence(&self) -> Option<Fence> {
+        Some(self.fence)
+    }
+
+    async fn apply(writes: &[&Self], allowed: &Allowed, _shared: &Shared, tx: &mut Tx) -> Result<Vec<()>> {
+        for write in writes.iter().filter(|write| allowed.contains(write.fence)) {
+            release(tx, write).await?;
+        }
+        Ok(vec![(); writes.len()])
+    }
+}
+
+async fn release(tx: &mut Tx, Release { fence, to }: &Release) -> Result<()> {
+    with_conn!(tx, conn => {
+        match to {
+            None => sqlx::query("UPDATE sessions SET runner_id = NULL WHERE id = $1 AND token = $2")
+                .bind(fence.session.uuid())
+                .bind(fence.token)
+                .execute(conn)
+                .await?
+                .rows_affected(),
+            // The token grows with every change of ownership.
+            Some(runner) => sqlx::query(
+                "UPDATE sessions SET token = token + 1,
+                   runner_id = (SELECT id FROM runners WHERE id = $3 AND accepting)
+                 WHERE id = $1 AND token = $2",
+            )
+            .bind(fence.session.uuid())
+            .bind(fence.token)
+            .bind(runner.uuid())
+            .execute(conn)
+            .await?
+            .rows_affected(),
+        };
+    });
+    Ok(())
 }
 
 impl Database {
@@ -218,25 +285,65 @@ impl Database {
                 .await?
         });
         tx.commit().await?;
-        rows.into_iter()
-            .map(|row| {
-                let session = Session::try_from(row.session)?;
-                Ok(Claimed { fence: Fence { session: session.id, token: row.token }, session })
-            })
-            .collect()
+        rows.into_iter().map(TryInto::try_into).collect()
     }
 
     /// Gives a session back, if the claim still holds; somebody else may take it.
     pub async fn release_session(&self, fence: Fence) -> Result<()> {
-        let mut tx = self.begin().await?;
-        with_conn!(&mut tx, conn => {
-            sqlx::query("UPDATE sessions SET runner_id = NULL WHERE id = $1 AND token = $2")
-                .bind(fence.session.uuid())
-                .bind(fence.token)
-                .execute(conn)
-                .await?;
+        self.writes.write(Release { fence, to: None }).await.map(drop)
+    }
+
+    /// Gives a session to a certain runner, if the claim still holds, under a new token: it finds the session among
+    /// [its claims](Self::claims_of). A runner that takes no sessions or is not there any more does not get it: then
+    /// anybody may take it.
+    pub async fn hand_session_to(&self, fence: Fence, runner: RunnerId) -> Result<()> {
+        self.writes.write(Release { fence, to: Some(runner) }).await.map(drop)
+    }
+
+    /// The claims that stand in a runner's name.
+    pub async fn claims_of(&self, runner: RunnerId) -> Result<Vec<Fence>> {
+        let mut reader = self.reader().await?;
+        let rows: Vec<(Uuid, i64)> = with_conn!(&mut reader, conn => {
+            sqlx::query_as("SELECT id, token FROM sessions WHERE runner_id = $1")
+                .bind(runner.uuid())
+                .fetch_all(conn)
+                .await?
         });
-        Ok(tx.commit().await?)
+        Ok(rows.into_iter().map(|(id, token)| Fence { session: id.into(), token }).collect())
+    }
+
+    /// Claims a session anew for the runner in whose name it stands already, under a new token; `None` when it does
+    /// not any more, or is not to run.
+    pub async fn adopt_session(&self, runner: RunnerId, fence: Fence) -> Result<Option<Claimed>> {
+        let mut tx = self.begin().await?;
+        let row: Option<ClaimedRow> = with_conn!(&mut tx, conn => {
+            sqlx::query_as(concat!(
+                "UPDATE sessions SET token = token + 1
+                 WHERE id = $1 AND token = $2 AND runner_id = $3 AND wanted
+                   AND state IN ('pairing', 'connecting', 'connected', 'reconnecting')
+                 RETURNING token, ",
+                columns!()
+            ))
+            .bind(fence.session.uuid())
+            .bind(fence.token)
+            .bind(runner.uuid())
+            .fetch_optional(conn)
+            .await?
+        });
+        tx.commit().await?;
+        row.map(TryInto::try_into).transpose()
+    }
+
+    /// The runner that holds a session.
+    pub async fn holder(&self, session: SessionId) -> Result<Option<RunnerId>> {
+        let mut reader = self.reader().await?;
+        let row: Option<Option<Uuid>> = with_conn!(&mut reader, conn => {
+            sqlx::query_scalar("SELECT runner_id FROM sessions WHERE id = $1")
+                .bind(session.uuid())
+                .fetch_optional(conn)
+                .await?
+        });
+        Ok(row.flatten().map(Into::into))
     }
 
     /// How many sessions should be held by somebody, and how many of them are free.

@@ -14,6 +14,7 @@ mod outbound;
 mod outbound_media;
 mod receipts;
 mod received;
+mod rollout;
 mod schema;
 mod session_state;
 mod sessions;

@@ -115,16 +115,34 @@ async fn a_path_that_cannot_be_a_file_is_named() {
     assert!(matches!(error, OpenError::File { .. }), "{error}");
 }
 
+/// As a newer version leaves the database behind.
+const NEWER: &str = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+    VALUES (9999, 'of the future', TRUE, '', 0)";
+
+/// When it has taken something away that this version needs.
+const CONTRACTED: &str = "UPDATE schema_floor SET migration = 9999";
+
 #[tokio::test]
-async fn a_newer_schema_is_refused() {
-    const NEWER: &str =
-        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-        VALUES (9999, 'of the future', TRUE, '', 0)";
+async fn a_newer_schema_serves_until_it_takes_something_away() {
     let folder = Dir::new();
     let path = folder.join("test.db");
     open(&sqlite(&path)).await.unwrap().close().await;
     let pool = SqlitePool::connect(&sqlite(&path)).await.unwrap();
     sqlx::query(NEWER).execute(&pool).await.unwrap();
+    // The lock goes with the last task that holds the database.
+    scratch::wait_for(Duration::from_secs(10), async || match open(&sqlite(&path)).await {
+        Ok(database) => {
+            database.ping().await.unwrap();
+            database.close().await;
+            true
+        }
+        Err(error) => {
+            assert!(matches!(error, OpenError::InUse(_)), "{error}");
+            false
+        }
+    })
+    .await;
+    sqlx::query(CONTRACTED).execute(&pool).await.unwrap();
     pool.close().await;
     let mut error = None;
     scratch::wait_for(Duration::from_secs(10), async || {
@@ -138,8 +156,32 @@ async fn a_newer_schema_is_refused() {
     open(&url).await.unwrap().close().await;
     let pool = sqlx::PgPool::connect(&url).await.unwrap();
     sqlx::query(AssertSqlSafe(NEWER)).execute(&pool).await.unwrap();
+    open(&url).await.unwrap().close().await;
+    sqlx::query(AssertSqlSafe(CONTRACTED)).execute(&pool).await.unwrap();
     let error = refused(&url).await;
     assert!(matches!(error, OpenError::Newer(9999)), "{error}");
+    assert!(!error.is_transient());
+}
+
+#[tokio::test]
+async fn who_may_not_migrate_waits_for_who_does() {
+    let folder = Dir::new();
+    for url in [sqlite(&folder.join("test.db")), scratch::postgres_url().unwrap()] {
+        let waiting = Options { migrate: false, ..Options::new(&url) };
+        let open_without = || Database::open(&waiting, keys(), Arc::new(SystemClock));
+        let error = open_without().await.err().unwrap();
+        assert!(matches!(error, OpenError::Behind { missing: 1 }), "{url}: {error}");
+        assert!(error.is_transient() && error.to_string().contains("wa-gateway migrate"), "{error}");
+        scratch::wait_for(Duration::from_secs(10), async || match open(&url).await {
+            Ok(database) => {
+                database.close().await;
+                true
+            }
+            Err(_) => false,
+        })
+        .await;
+        scratch::wait_for(Duration::from_secs(10), async || open_without().await.is_ok()).await;
+    }
 }
 
 #[tokio::test]

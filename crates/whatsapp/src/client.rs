@@ -12,10 +12,18 @@ use tokio_util::sync::CancellationToken;
 use wacore_binary::Jid;
 use whatsapp_rust::{ErrorChainExt as _, pair_code::PairCodeOptions};
 
-use crate::{Options, backoff::Backoff, http::Http, link::Link, runtime::Tasks};
+use crate::{
+    Options,
+    backoff::{Backoff, Ended},
+    http::Http,
+    link::Link,
+    runtime::Tasks,
+};
 
 /// How long a disconnect may take in all; the library bounds each of its parts.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long what is under way may take to come to its end when the connection is closed.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long tasks that were told to end may take.
 const TASKS_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a request for a pairing code waits for the connection.
@@ -214,6 +222,11 @@ impl Client {
         if let Keeper::Running(keeper) = keeper {
             let _ = timeout(TASKS_TIMEOUT, keeper).await;
         }
+        // The library stores its keys while it may be in the middle of a message. Ended there, before the message is
+        // stored, it would take WhatsApp's next copy for one that it has seen: the message would be lost.
+        if self.shared.link.lease.held() && !self.shared.tasks.quiet(SETTLE_TIMEOUT).await {
+            tracing::warn!("a closed client is still busy; what it has not stored comes again");
+        }
         if !self.shared.tasks.ended(TASKS_TIMEOUT).await {
             tracing::warn!("a task of a closed client is still running");
         }
@@ -242,6 +255,9 @@ async fn keep_connected(
         let end = link.end();
         if leaving.is_cancelled() {
             return;
+        }
+        if !end.was_ready && end.ended != Ended::Restarted {
+            options.pace.failed();
         }
         if let Some(happened) = end.happened {
             link.tell(happened);

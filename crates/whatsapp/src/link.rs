@@ -42,6 +42,8 @@ struct Connection {
 /// How a connection ended.
 pub(crate) struct End {
     pub(crate) ended: Ended,
+    /// It got as far as sending and receiving.
+    pub(crate) was_ready: bool,
     /// How long it was ready.
     pub(crate) up: Duration,
     /// What the owner is told.
@@ -186,7 +188,7 @@ impl Link {
             (false, true, _) => Some(Happened::Disconnected { reason }),
             (false, false, _) => Some(Happened::ConnectFailed { reason }),
         };
-        End { ended, up, happened }
+        End { ended, was_ready, up, happened }
     }
 }
 

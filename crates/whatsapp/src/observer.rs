@@ -9,13 +9,14 @@ use wacore::types::{
     presence::ReceiptType,
 };
 
-use crate::{Happened, ReceiptKind, inbound::Intake, link::Link, runtime::Tasks};
+use crate::{Happened, Pace, ReceiptKind, inbound::Intake, link::Link, runtime::Tasks};
 
 pub(crate) struct Observer {
     pub(crate) link: Arc<Link>,
     pub(crate) intake: Arc<Intake>,
     pub(crate) library: Weak<whatsapp_rust::Client>,
     pub(crate) tasks: Tasks,
+    pub(crate) pace: Arc<dyn Pace>,
 }
 
 /// What [`Observer`] wants to hear. The library does not even build the others.
@@ -63,6 +64,7 @@ impl EventHandler for Observer {
             }
             Event::Connected(_) => {
                 self.link.became_ready();
+                self.pace.succeeded();
                 self.link.tell(Happened::Connected);
             }
             Event::Disconnected(lost) => self.link.because(lost.reason.to_string()),

@@ -28,6 +28,12 @@ pub trait Inbox: Send + Sync {
 pub trait Pace: Send + Sync {
     /// Returns when it is the caller's turn to connect. May be dropped before it returns.
     async fn turn(&self);
+
+    /// A client of this process is on line.
+    fn succeeded(&self) {}
+
+    /// An attempt to connect came to nothing.
+    fn failed(&self) {}
 }
 
 /// Connects without waiting.

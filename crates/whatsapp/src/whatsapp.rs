@@ -82,6 +82,7 @@ impl WhatsApp {
             intake,
             library: Arc::downgrade(&library),
             tasks: tasks.clone(),
+            pace: Arc::clone(&self.options.pace),
         };
         library.subscribe_handler(Arc::new(observer)).detach();
         Ok((Client::new(library, link, tasks, Arc::clone(&self.options), http), Events(events)))

@@ -80,7 +80,8 @@ struct Stage {
 
 impl Stage {
     async fn new() -> Self {
-        let server = FakeWhatsApp::start(fake_whatsapp::Options::default()).await.unwrap();
+        let options = fake_whatsapp::Options { journal: 1000, ..fake_whatsapp::Options::default() };
+        let server = FakeWhatsApp::start(options).await.unwrap();
         server.create_account(SHOP).await;
         server.create_account(CUSTOMER).await.set_push_name("Budi");
         let world = World::sqlite().await;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use clap::ValueEnum;
-use scratch::{Postgres, Process};
+use scratch::{Nats, Postgres, Process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -34,7 +34,15 @@ pub(crate) enum Database {
     Sqlite,
     /// A server of our own on this machine, `fsync` on.
     Postgres,
+    /// The same, and the gateway as three processes, with a NATS server of our own.
+    Cluster,
 }
+
+/// The processes of a cluster, as subcommands.
+const ROLES: [&str; 3] = ["api", "session-runner", "webhook-dispatcher"];
+
+/// The same in all of them.
+const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 /// Finds the program, and builds it first unless it is named.
 pub(crate) fn program(named: Option<&Path>) -> Result<PathBuf> {
@@ -63,9 +71,12 @@ pub(crate) fn program(named: Option<&Path>) -> Result<PathBuf> {
 /// A gateway with its data; both are gone when it is dropped.
 pub(crate) struct Gateway {
     // The processes go before their folders.
-    process: Option<Process>,
+    processes: Vec<Process>,
     postgres: Option<Postgres>,
-    command: Command,
+    nats: Option<Nats>,
+    database_url: Option<String>,
+    /// One for each process.
+    commands: Vec<Command>,
     api: Api,
     data: TempDir,
 }
@@ -103,13 +114,18 @@ impl Gateway {
         }
         let postgres = match database {
             Database::Sqlite => None,
-            Database::Postgres => {
-                let postgres = Postgres::start_durable()?;
-                command.env("DATABASE_URL", postgres.database()?);
-                Some(postgres)
-            }
+            Database::Postgres | Database::Cluster => Some(Postgres::start_durable()?),
         };
-        Ok(Self { process: None, postgres, command, api: Api::new(address, USER, PASSWORD), data: folder })
+        let database_url = postgres.as_ref().map(Postgres::database).transpose()?;
+        command.envs(database_url.iter().map(|url| ("DATABASE_URL", url)));
+        let nats = if database == Database::Cluster { Some(Nats::start()?) } else { None };
+        if let Some(nats) = &nats {
+            command.env("NATS_URL", nats.url()).env("SECRET_KEYS", KEY);
+        }
+        let roles: &[&str] = if nats.is_some() { &ROLES } else { &["all"] };
+        let commands = roles.iter().map(|role| process(&command, role)).collect();
+        let api = Api::new(address, USER, PASSWORD);
+        Ok(Self { processes: Vec::new(), postgres, nats, database_url, commands, api, data: folder })
     }
 
     /// The same, running.
@@ -126,9 +142,9 @@ impl Gateway {
         Ok(gateway)
     }
 
-    /// Starts the process.
+    /// Starts the processes.
     pub(crate) fn launch(&mut self) {
-        self.process = Some(Process::start("wa-gateway", &self.command));
+        self.processes = self.commands.iter().map(|command| Process::start("wa-gateway", command)).collect();
     }
 
     /// Waits until it is able to serve.
@@ -140,10 +156,11 @@ impl Gateway {
             {
                 return Ok(());
             }
-            let process =
-                self.process.as_mut().ok_or_else(|| Problem::Setup("it was not started".to_owned()))?;
-            if process.exit_code().is_some() || Instant::now() > deadline {
-                return Err(Problem::Setup(format!("the gateway does not start:\n{}", process.log())));
+            let late = Instant::now() > deadline;
+            for process in &mut self.processes {
+                if process.exit_code().is_some() || late {
+                    return Err(Problem::Setup(format!("the gateway does not start:\n{}", process.log())));
+                }
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -152,17 +169,21 @@ impl Gateway {
     /// Asks it to stop, as a service manager does, and waits; returns how long that took.
     pub(crate) async fn stop(&mut self) -> Result<Duration> {
         let began = Instant::now();
-        let Some(mut process) = self.process.take() else { return Ok(Duration::ZERO) };
-        process.terminate();
-        match process.wait(STOP_DEADLINE).await {
-            Some(0) => Ok(began.elapsed()),
-            code => Err(Problem::Setup(format!("the gateway ended with {code:?}:\n{}", process.log()))),
+        for process in &self.processes {
+            process.terminate();
         }
+        for mut process in std::mem::take(&mut self.processes) {
+            let code = process.wait(STOP_DEADLINE).await;
+            if code != Some(0) {
+                return Err(Problem::Setup(format!("the gateway ended with {code:?}:\n{}", process.log())));
+            }
+        }
+        Ok(began.elapsed())
     }
 
     /// Kills it, as a crash would.
     pub(crate) fn kill(&mut self) {
-        if let Some(mut process) = self.process.take() {
+        for mut process in std::mem::take(&mut self.processes) {
             process.kill();
         }
     }
@@ -171,9 +192,16 @@ impl Gateway {
         &self.api
     }
 
-    pub(crate) fn pid(&self) -> Result<u32> {
-        let pid = self.process.as_ref().and_then(Process::pid);
-        pid.ok_or_else(|| Problem::Setup("the gateway does not run".to_owned()))
+    /// The ids of its processes.
+    pub(crate) fn pids(&self) -> Result<Vec<u32>> {
+        let pids: Option<Vec<u32>> = self.processes.iter().map(Process::pid).collect();
+        pids.filter(|pids| !pids.is_empty())
+            .ok_or_else(|| Problem::Setup("the gateway does not run".to_owned()))
+    }
+
+    /// The URL of its PostgreSQL database, if it has one.
+    pub(crate) fn database_url(&self) -> Option<&str> {
+        self.database_url.as_deref()
     }
 
     /// Waits until it says itself that this many sessions are connected.
@@ -197,14 +225,34 @@ impl Gateway {
 
     /// Notes what it is and what it stands on.
     pub(crate) fn describe(&self, report: &mut Report) -> Result<()> {
-        let version = Command::new(self.command.get_program()).arg("--version").output();
+        let program = self.commands.first().map(Command::get_program).unwrap_or_default();
+        let version = Command::new(program).arg("--version").output();
         let version = version.map_err(Problem::io("wa-gateway --version"))?.stdout;
         report.version("wa-gateway", String::from_utf8_lossy(&version).trim());
-        report.database(match &self.postgres {
-            None => "SQLite, synchronous = FULL",
-            Some(_) => "PostgreSQL on this machine, fsync on",
+        report.database(match (&self.postgres, &self.nats) {
+            (None, _) => "SQLite, synchronous = FULL",
+            (Some(_), None) => "PostgreSQL on this machine, fsync on",
+            (Some(_), Some(_)) => "three processes: PostgreSQL (fsync on) and NATS on this machine",
         });
         report.setting("disk_fsync_ms", format!("{:.2}", machine::disk(self.data.path())?));
         Ok(())
     }
+}
+
+/// The command of one process: all of them have the same settings, and where there is no API a port for probes that
+/// nobody else has.
+fn process(settings: &Command, role: &str) -> Command {
+    let mut command = Command::new(settings.get_program());
+    command.arg(role);
+    for (name, value) in settings.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    if let Some(folder) = settings.get_current_dir() {
+        command.current_dir(folder);
+    }
+    command.env("HEALTH_ADDR", format!("127.0.0.1:{}", scratch::free_port()));
+    command
 }

@@ -50,27 +50,35 @@ pub(crate) fn load_average() -> f64 {
     text.split(' ').next().and_then(|first| first.parse().ok()).unwrap_or(0.0)
 }
 
-/// Resident memory of a process, in KiB.
-pub(crate) fn resident(pid: u32) -> Result<u64> {
-    let status =
-        fs::read_to_string(format!("/proc/{pid}/status")).map_err(Problem::io("memory of the gateway"))?;
-    field(&status, "VmRSS").ok_or_else(|| Problem::Setup("the gateway has ended".to_owned()))
+/// Resident memory of processes together, in KiB.
+pub(crate) fn resident(pids: &[u32]) -> Result<u64> {
+    pids.iter().map(|pid| memory_of(*pid, "VmRSS")).sum()
 }
 
-/// The most resident memory that a process has had since [`forget_peak`], in KiB.
-pub(crate) fn peak(pid: u32) -> Result<u64> {
+fn memory_of(pid: u32, which: &str) -> Result<u64> {
     let status =
         fs::read_to_string(format!("/proc/{pid}/status")).map_err(Problem::io("memory of the gateway"))?;
-    field(&status, "VmHWM").ok_or_else(|| Problem::Setup("the gateway has ended".to_owned()))
+    field(&status, which).ok_or_else(|| Problem::Setup("the gateway has ended".to_owned()))
+}
+
+/// The most resident memory that each of these has had since [`forget_peak`], together, in KiB.
+pub(crate) fn peak(pids: &[u32]) -> Result<u64> {
+    pids.iter().map(|pid| memory_of(*pid, "VmHWM")).sum()
 }
 
 /// Begins a new count of the most resident memory.
-pub(crate) fn forget_peak(pid: u32) -> Result<()> {
-    fs::write(format!("/proc/{pid}/clear_refs"), "5").map_err(Problem::io("memory of the gateway"))
+pub(crate) fn forget_peak(pids: &[u32]) -> Result<()> {
+    pids.iter().try_for_each(|pid| {
+        fs::write(format!("/proc/{pid}/clear_refs"), "5").map_err(Problem::io("memory of the gateway"))
+    })
 }
 
-/// Processor time that a process has used so far.
-pub(crate) fn processor_time(pid: u32) -> Result<Duration> {
+/// Processor time that processes have used so far, together.
+pub(crate) fn processor_time(pids: &[u32]) -> Result<Duration> {
+    pids.iter().map(|pid| processor_time_of(*pid)).sum()
+}
+
+fn processor_time_of(pid: u32) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).map_err(Problem::io("processor time"))?;
     ticks(&stat)
         .map(|ticks| Duration::from_secs_f64(ticks / TICKS))
@@ -118,15 +126,15 @@ mod tests {
     fn processor_time_is_behind_the_name() {
         let stat = "12 (a) b (c)) S 1 12 12 0 -1 4194304 100 0 0 0 250 50 0 0 20 0 1 0 100 0 0";
         assert_eq!(ticks(stat), Some(300.0));
-        assert!(processor_time(std::process::id()).is_ok());
+        assert!(processor_time(&[std::process::id()]).is_ok());
     }
 
     #[test]
     fn memory_is_found_by_its_name() {
         assert_eq!(field("VmRSSx: 1 kB\nVmRSS:\t  42 kB\n", "VmRSS"), Some(42));
         let me = std::process::id();
-        assert!(resident(me).unwrap() > 0);
-        forget_peak(me).unwrap();
-        assert!(peak(me).unwrap() >= resident(me).unwrap() / 2);
+        assert!(resident(&[me]).unwrap() > 0);
+        forget_peak(&[me]).unwrap();
+        assert!(peak(&[me]).unwrap() >= resident(&[me]).unwrap() / 2);
     }
 }

@@ -16,7 +16,7 @@ use clap::{Parser, ValueEnum};
 use gateway::Database;
 use problem::Result;
 use report::{BUILD, Report, complain, say};
-use suite::{Plan, auth, idle, inbound, media, restart, send};
+use suite::{Plan, auth, claims, deliveries, idle, inbound, media, restart, send};
 
 /// Measures the gateway: a process of its own (built with the feature fake-whatsapp), against a fake WhatsApp server
 /// and a load generator in this process, all on the loopback address. Prints a table and writes
@@ -69,9 +69,13 @@ enum Benchmark {
     Restart,
     /// From a contact's message to the webhook.
     Inbound,
+    /// Claims of 10,000 sessions by 1, 2, 4 and 8 runners that do nothing else (PostgreSQL).
+    Claims,
+    /// Webhooks a second with 1, 2 and 4 dispatchers (PostgreSQL and NATS).
+    Deliveries,
     /// A document of 1 GiB out and in: time, and memory at its peak.
     Media,
-    /// All of them, one after the other.
+    /// All those of one gateway, one after the other.
     All,
 }
 
@@ -140,6 +144,8 @@ async fn run(benchmark: Benchmark, plan: &Plan) -> Result<Report> {
         Benchmark::Idle => idle::run(plan).await,
         Benchmark::Restart => restart::run(plan).await,
         Benchmark::Inbound => inbound::run(plan).await,
+        Benchmark::Claims => claims::run(plan).await,
+        Benchmark::Deliveries => deliveries::run(plan).await,
         Benchmark::Media => media::run(plan).await,
     }
 }

@@ -17,9 +17,18 @@ pub(crate) enum Problem {
     /// The fake WhatsApp refused something, or did not see it in time.
     #[error("fake WhatsApp: {0}")]
     WhatsApp(#[from] fake_whatsapp::Error),
-    /// No PostgreSQL.
+    /// No PostgreSQL, or no NATS.
     #[error(transparent)]
     Database(#[from] scratch::Unavailable),
+    /// A look into the database.
+    #[error("the database: {0}")]
+    Sql(#[from] sqlx::Error),
+    /// The gateway's own storage, driven by the benchmark.
+    #[error("storage: {0}")]
+    Storage(#[from] storage::Error),
+    /// The database cannot be opened.
+    #[error("storage: {0}")]
+    Open(#[from] storage::OpenError),
 }
 
 pub(crate) type Result<T> = std::result::Result<T, Problem>;

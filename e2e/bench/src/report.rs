@@ -121,6 +121,9 @@ impl Report {
     /// What its file is called, without the extension.
     pub(crate) fn name(&self) -> String {
         match &self.database {
+            Some(database) if database.starts_with("three processes") => {
+                format!("{}-cluster", self.benchmark)
+            }
             Some(database) if database.starts_with("PostgreSQL") => format!("{}-postgres", self.benchmark),
             _ => self.benchmark.to_owned(),
         }

@@ -16,6 +16,8 @@ pub(crate) struct Scene {
     pub budi: String,
     /// The number of somebody who is not on this gateway.
     pub friend: String,
+    /// Where webhooks go; `None` when they are shown.
+    pub webhooks: Option<String>,
 }
 
 /// Prints a line. A reader that went away is no error.
@@ -34,7 +36,9 @@ pub(crate) fn introduce(scene: &Scene) {
 }
 
 fn introduction(scene: &Scene) -> String {
-    let Scene { port, control, anna, budi, friend } = scene;
+    let Scene { port, control, anna, budi, friend, webhooks } = scene;
+    let webhooks =
+        webhooks.as_ref().map_or("are shown here as they come".to_owned(), |url| format!("go to {url}"));
     let curl = format!("curl -u {USER}:{PASSWORD} http://localhost:{port}");
     format!(
         r#"
@@ -45,7 +49,7 @@ needed, and nothing stays behind: the data is in a temporary folder.
   anna       {anna}   a session, linked and connected
   budi       {budi}   another one
   Citra      {friend}   a phone, not on this gateway
-  webhooks   are shown here as they come
+  webhooks   {webhooks}
 
 Try, in another terminal:
 
@@ -84,12 +88,14 @@ mod tests {
             anna: "1".to_owned(),
             budi: "2".to_owned(),
             friend: "3".to_owned(),
+            webhooks: None,
         };
         let text = introduction(&scene);
         assert!(text.contains(
             r#"http://localhost:5999/message/send-text --json '{"session":"anna","to":"2","text""#
         ));
         assert!(text.contains("curl http://127.0.0.1:6000/accounts/3/inbox"));
+        assert!(text.contains("webhooks   are shown here"));
         assert!(text.lines().all(|line| line.chars().count() <= 120), "fits a terminal");
     }
 }

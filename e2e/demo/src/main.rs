@@ -18,7 +18,7 @@ use config::Config;
 use fake_whatsapp::{FakeWhatsApp, Options};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use wa_gateway::{Gateway, RoleEnded, StartError, lifecycle::Signals};
+use wa_gateway::{Gateway, RoleEnded, Roles, StartError, lifecycle::Signals};
 
 use api::Api;
 use console::{Scene, complain, say};
@@ -35,6 +35,9 @@ struct Arguments {
     /// Port of the gateway.
     #[arg(long, env = "PORT", default_value_t = 5001, value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
+    /// Where webhooks go, such as <http://localhost:3000>; without it they are shown here.
+    #[arg(long)]
+    webhooks: Option<String>,
 }
 
 /// Why the demo ended.
@@ -56,6 +59,8 @@ enum Problem {
     RoleEnded(#[from] RoleEnded),
     #[error("{0}")]
     Api(#[from] api::Error),
+    #[error("the session {session} did not connect within {within:?}")]
+    NotConnected { session: String, within: Duration },
 }
 
 const fn next(port: u16) -> u16 {
@@ -70,7 +75,7 @@ impl Problem {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Arguments::parse().port).await {
+    match run(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             complain(format_args!("demo: {problem}"));
@@ -79,7 +84,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(port: u16) -> Result<(), Problem> {
+async fn run(Arguments { port, webhooks }: Arguments) -> Result<(), Problem> {
     let _logging = telemetry::init(&telemetry::TelemetryOptions {
         format: telemetry::Format::Text,
         colours: io::stderr().is_terminal(),
@@ -92,7 +97,8 @@ async fn run(port: u16) -> Result<(), Problem> {
     let folder = tempfile::Builder::new().prefix("wa-gateway-demo-").tempdir();
     let folder = folder.map_err(Problem::io("no folder for temporary files"))?;
     let whatsapp = fake_whatsapp(next(port)).await?;
-    let webhooks = webhooks::Receiver::start().await.map_err(Problem::io("the webhook receiver"))?;
+    let receiver = webhooks::Receiver::start().await.map_err(Problem::io("the webhook receiver"))?;
+    let elsewhere = webhooks.clone();
 
     let settings: Vec<(String, String)> = [
         ("HOST", Ipv4Addr::LOCALHOST.to_string()),
@@ -100,7 +106,7 @@ async fn run(port: u16) -> Result<(), Problem> {
         ("ADMIN_PASSWORD", api::PASSWORD.to_owned()),
         ("DATA_DIR", folder.path().display().to_string()),
         ("WHATSAPP_URL", whatsapp.chat_url()),
-        ("WEBHOOK_BASE_URL", webhooks.url()),
+        ("WEBHOOK_BASE_URL", webhooks.unwrap_or_else(|| receiver.url())),
         // Users made here may name receivers on this machine.
         ("EGRESS_ALLOW", "127.0.0.0/8,::1/128".to_owned()),
     ]
@@ -108,7 +114,7 @@ async fn run(port: u16) -> Result<(), Problem> {
     .into();
     // Nothing else of this environment: a database or a receiver named there is not to be touched.
     let config = Config::from_sources(None, &[], &settings)?;
-    let gateway = Gateway::start(&config).await?;
+    let gateway = Gateway::start(&config, Roles::All).await?;
     let api = Api::new(port)?;
 
     let stop = CancellationToken::new();
@@ -119,7 +125,7 @@ async fn run(port: u16) -> Result<(), Problem> {
             ended?;
             return Ok(());
         }
-        shown = show(&api, &whatsapp, port) => shown,
+        shown = show(&api, &whatsapp, port, elsewhere) => shown,
         stopped = stop_requested() => stopped,
     };
     if outcome.is_ok() {
@@ -136,14 +142,19 @@ async fn run(port: u16) -> Result<(), Problem> {
 }
 
 /// Links the two, says what to do, and scans whatever is on offer from then on.
-async fn show(api: &Api, whatsapp: &FakeWhatsApp, port: u16) -> Result<(), Problem> {
+async fn show(
+    api: &Api,
+    whatsapp: &FakeWhatsApp,
+    port: u16,
+    webhooks: Option<String>,
+) -> Result<(), Problem> {
     say(format_args!("starting: linking anna and budi …"));
     let mut phones = Phones::new(api.clone(), whatsapp.clone());
     let [anna, budi] = phones.link_first_two().await?;
     let friend = phones::FRIEND.to_owned();
     whatsapp.create_account(&friend).await.set_push_name("Citra");
     let control = whatsapp.control_url();
-    console::introduce(&Scene { port, control, anna, budi, friend });
+    console::introduce(&Scene { port, control, anna, budi, friend, webhooks });
     phones.watch().await;
     Ok(())
 }

@@ -1,6 +1,9 @@
 //! The people with phones: they scan whatever QR code the gateway has on offer.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use fake_whatsapp::FakeWhatsApp;
 
@@ -18,6 +21,9 @@ pub(crate) const FRIEND: &str = "628110000003";
 
 /// How often to look for codes.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// How often to ask whether the first two are connected.
+const POLL: Duration = Duration::from_millis(20);
 
 /// How long a session may take to connect after its scan.
 const CONNECT_DEADLINE: Duration = Duration::from_mins(1);
@@ -41,11 +47,24 @@ impl Phones {
         for (name, _) in FIRST_TWO {
             self.link(name).await?;
         }
-        let numbers = FIRST_TWO.map(|(_, number)| number.to_owned());
-        for number in &numbers {
-            self.whatsapp.account(number)?.wait_connected(1, CONNECT_DEADLINE).await?;
+        self.wait_until_connected().await?;
+        Ok(FIRST_TWO.map(|(_, number)| number.to_owned()))
+    }
+
+    /// Until the gateway itself says so: that WhatsApp's side has seen them log in is a moment too early to send.
+    async fn wait_until_connected(&self) -> Result<(), Problem> {
+        let deadline = Instant::now() + CONNECT_DEADLINE;
+        loop {
+            let sessions = self.api.sessions().await?;
+            let waiting = FIRST_TWO.iter().find(|(name, _)| {
+                !sessions.iter().any(|session| session.name == *name && session.state == "connected")
+            });
+            let Some((name, _)) = waiting else { return Ok(()) };
+            if Instant::now() >= deadline {
+                return Err(Problem::NotConnected { session: (*name).to_owned(), within: CONNECT_DEADLINE });
+            }
+            tokio::time::sleep(POLL).await;
         }
-        Ok(numbers)
     }
 
     /// Scans every code on offer, for ever.

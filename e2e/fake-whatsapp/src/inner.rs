@@ -68,6 +68,8 @@ impl Counters {
 pub(crate) struct Inner {
     pub(crate) options: Options,
     pub(crate) identity: ServerIdentity,
+    /// The certificate of the TLS listener, in PEM.
+    pub(crate) certificate: Option<String>,
     pub(crate) directory: Directory,
     pub(crate) groups: Groups,
     pub(crate) media: MediaStore,
@@ -94,10 +96,16 @@ pub(crate) struct Addresses {
 }
 
 impl Inner {
-    pub(crate) fn new(options: Options, identity: ServerIdentity, addresses: Addresses) -> Self {
+    pub(crate) fn new(
+        options: Options,
+        identity: ServerIdentity,
+        certificate: Option<String>,
+        addresses: Addresses,
+    ) -> Self {
         Self {
             options,
             identity,
+            certificate,
             directory: Directory::default(),
             groups: Groups::default(),
             media: MediaStore::new(),

@@ -66,11 +66,12 @@ impl FakeWhatsApp {
             control: control.as_ref().map(TcpListener::local_addr).transpose()?,
         };
         let identity = ServerIdentity::generate(clock::unix_seconds())?;
-        let inner = Arc::new(Inner::new(options, identity, addresses));
+        let certificate = tls.as_ref().map(|(_, (_, certificate))| certificate.clone());
+        let inner = Arc::new(Inner::new(options, identity, certificate, addresses));
         let server = Self { inner: Arc::clone(&inner), _stop: Arc::new(inner.cancel.clone().drop_guard()) };
         let plain = plain.tap_io(|stream| drop(stream.set_nodelay(true)));
         serve(&inner, plain, chat_router(&inner, false));
-        if let Some((listener, config)) = tls {
+        if let Some((listener, (config, _))) = tls {
             let listener = TlsListener::start(listener, config, &inner.tasks, &inner.cancel)?;
             serve(&inner, listener, chat_router(&inner, true));
         }
@@ -88,6 +89,17 @@ impl FakeWhatsApp {
     /// The WebSocket address over TLS (self-signed), unless it is turned off.
     pub fn chat_tls_url(&self) -> Option<String> {
         self.inner.addresses.tls.map(|address| format!("wss://{address}/ws/chat"))
+    }
+
+    /// The certificate of the TLS listener, in PEM, for clients that check it.
+    pub fn certificate(&self) -> Option<&str> {
+        self.inner.certificate.as_deref()
+    }
+
+    /// The public key of the root that the Noise certificates go back to, in hexadecimal: what WhatsApp's clients have as
+    /// a constant.
+    pub fn root_key(&self) -> String {
+        hex::encode(&self.inner.identity.root)
     }
 
     /// Where the control API is, or an empty text when it is turned off.

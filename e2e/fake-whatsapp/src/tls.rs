@@ -22,8 +22,8 @@ pub(crate) struct TlsListener {
     address: SocketAddr,
 }
 
-/// A certificate for the loopback names, and the configuration that presents it.
-pub(crate) fn self_signed() -> Result<Arc<ServerConfig>, Error> {
+/// A certificate for the loopback names, in PEM, and the configuration that presents it.
+pub(crate) fn self_signed() -> Result<(Arc<ServerConfig>, String), Error> {
     let refuse = |error: &dyn std::fmt::Display| Error::Certificate(error.to_string());
     let names =
         ["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned(), "fake-whatsapp".to_owned()];
@@ -35,7 +35,7 @@ pub(crate) fn self_signed() -> Result<Arc<ServerConfig>, Error> {
         .with_no_client_auth()
         .with_single_cert(vec![certified.cert.der().clone()], key)
         .map_err(|error| refuse(&error))?;
-    Ok(Arc::new(config))
+    Ok((Arc::new(config), certified.cert.pem()))
 }
 
 impl TlsListener {

@@ -100,6 +100,18 @@ impl Gateway {
         folder.clone_into(&mut self.data);
     }
 
+    /// The folder that it runs in.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.settings["PORT"])
+    }
+
     /// Its `DATA_DIR`.
     #[must_use]
     pub fn data(&self) -> &Path {
@@ -148,12 +160,8 @@ impl Gateway {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(binary());
-        for (name, _) in env::vars_os() {
-            if !INHERITED.iter().any(|inherited| name == *inherited) {
-                command.env_remove(name);
-            }
-        }
+        let mut command = Command::new(binary("wa-gateway"));
+        clean_environment(&mut command);
         // Its own folder, so that no `.env` of the developer's is found.
         command.envs(&self.settings).env("DATA_DIR", &self.data).current_dir(self.folder.path());
         command
@@ -274,14 +282,31 @@ impl Deref for Gateway {
     }
 }
 
-/// The program under test, built in the same folder as the tests.
-fn binary() -> PathBuf {
-    let tests = env::current_exe().unwrap_or_default();
-    let folder = tests.parent().and_then(Path::parent).unwrap_or(Path::new(""));
-    let binary = folder.join("wa-gateway");
+/// Leaves nothing of the test's own environment but what every program needs.
+pub(crate) fn clean_environment(command: &mut Command) {
+    for (name, _) in env::vars_os() {
+        if !INHERITED.iter().any(|inherited| name == *inherited) {
+            command.env_remove(name);
+        }
+    }
+}
+
+/// A program of this workspace, built in the same folder as the tests, which are in a folder in there, or as another
+/// program.
+///
+/// # Panics
+/// When it is not there.
+#[must_use]
+pub fn binary(name: &str) -> PathBuf {
+    let us = env::current_exe().unwrap_or_default();
+    let mut folder = us.parent().unwrap_or(Path::new(""));
+    if folder.ends_with("deps") {
+        folder = folder.parent().unwrap_or(folder);
+    }
+    let binary = folder.join(name);
     assert!(
         binary.is_file(),
-        "{} is not there; build it with: cargo build --bin wa-gateway --features wa-gateway/fake-whatsapp",
+        "{} is not there; build it with: cargo build --workspace --bins --features wa-gateway/fake-whatsapp",
         binary.display()
     );
     binary

@@ -17,24 +17,33 @@
 //!
 //! Everything here panics when it does not get what it waits for: a test has nothing else to do about it.
 
+mod baileys;
+pub mod cluster;
 mod database;
 mod gateway;
 mod ledger;
+mod node;
 mod origin;
+mod proxy;
 mod receiver;
 mod rest;
+mod table;
 mod tmpfs;
 mod wait;
 mod world;
 
+pub use baileys::Baileys;
 pub use contact::{Contact, MediaKind, Received};
 pub use database::{Locked, database_of, foreign_database, stored_keys};
 pub use fake_whatsapp::{Delivery, Failure, FakeWhatsApp, Kick, MediaFault};
-pub use gateway::{Exit, Gateway};
+pub use gateway::{Exit, Gateway, binary};
 pub use ledger::{Arrival, Ledger, Tally, distinct};
+pub use node::{Node, interop, node};
 pub use origin::{Origin, Served};
+pub use proxy::{Proxy, Wire};
 pub use receiver::{Behaviour, Webhook, WebhookReceiver};
 pub use rest::{Answer, Call, Rest};
+pub use table::{Row, check, mismatch, row};
 pub use tmpfs::Tmpfs;
 pub use wait::{PATIENCE, eventually};
 pub use world::{Storage, World};

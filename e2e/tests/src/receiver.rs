@@ -145,6 +145,11 @@ impl WebhookReceiver {
         self.shared.webhooks.lock().clone()
     }
 
+    /// A look at everything that came, without a copy of it.
+    pub fn look<T>(&self, look: impl FnOnce(&[Webhook]) -> T) -> T {
+        look(&self.shared.webhooks.lock())
+    }
+
     /// The webhooks about messages, in order, all attempts.
     #[must_use]
     pub fn messages(&self) -> Vec<Webhook> {

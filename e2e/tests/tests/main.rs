@@ -9,12 +9,22 @@ mod both_ways;
 #[cfg(test)]
 mod commit_before_ack;
 #[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod independent_client;
+#[cfg(test)]
+mod conversations;
+#[cfg(test)]
 mod kill_in_the_middle;
 #[cfg(test)]
 mod media;
 #[cfg(test)]
 mod queue;
 #[cfg(test)]
+mod readme;
+#[cfg(test)]
 mod restart;
+#[cfg(test)]
+mod three_services;
 #[cfg(test)]
 mod users;

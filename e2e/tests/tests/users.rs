@@ -40,8 +40,11 @@ async fn each_user_has_sessions_and_webhooks_of_their_own() {
     let phone = world.whatsapp.create_account("628220000000").await;
     phone.say("628110000001", "to anna").unwrap();
     phone.say("628110000002", "to bob").unwrap();
-    let hers = world.webhooks.text("to anna", PATIENCE).await;
-    let his = world.webhooks.text("to bob", PATIENCE).await;
+    let arrived = async |text: &str| {
+        let found = || world.webhooks.all().into_iter().find(|webhook| webhook.text("message") == text);
+        eventually("a message at its user's webhook", PATIENCE, async || found()).await
+    };
+    let (hers, his) = (arrived("to anna").await, arrived("to bob").await);
     assert_eq!(
         (hers.body["session"].as_str(), his.body["session"].as_str()),
         (Some("anna_shop"), Some("bob_shop"))
@@ -84,7 +87,7 @@ async fn a_removal_goes_on_after_the_process_died_in_the_middle(#[case] storage:
     let again = eventually("a user of the same name", PATIENCE, async || {
         let body = json!({"username": "anna", "password": "another"});
         let answer = gateway.post("/admin/users", body).await;
-        (answer.status == 200).then_some(answer.json["data"]["id"].as_i64().unwrap())
+        (answer.status == 200).then(|| answer.json["data"]["id"].as_i64().unwrap())
     })
     .await;
     assert!(again > id);

@@ -10,7 +10,7 @@ use std::{
 use crate::{
     Check, Options, features,
     machine::{self, Way},
-    say,
+    node, say, schemathesis,
     step::{self, Outcome, Report, cargo, shown, works},
 };
 
@@ -28,8 +28,8 @@ struct Counts {
 /// Makes the machine ready, runs the checks and sums up; `true` when all passed.
 pub(crate) fn run(options: &Options) -> bool {
     let mut report = Report::default();
-    let tests = options.wants(Check::Unit) || options.wants(Check::EndToEnd);
-    if tests || options.wants(Check::Clippy) {
+    let tests = [Check::Unit, Check::EndToEnd, Check::Schemathesis].iter().any(|check| options.wants(*check));
+    if tests || options.wants(Check::Clippy) || options.wants(Check::Npm) {
         let mut way = Way::Here;
         report.step("machine", || {
             way = machine::prepare();
@@ -52,6 +52,10 @@ pub(crate) fn run(options: &Options) -> bool {
     if options.wants(Check::Deny) {
         report.step("deny", || deny(options.with_deny || env::var_os("CI").is_some()));
     }
+    // The end-to-end tests stand on them.
+    if options.wants(Check::Npm) || options.wants(Check::EndToEnd) {
+        report.step("npm", node::install);
+    }
     if options.wants(Check::Clippy) {
         let lint = ["--all-targets", "--", "-D", "warnings"];
         report.step("clippy", || step::run(cargo().arg("clippy").args(WORKSPACE).args(lint)));
@@ -65,6 +69,27 @@ pub(crate) fn run(options: &Options) -> bool {
         say(format_args!("{} passed, {} failed, {} ignored", counts.passed, counts.failed, counts.ignored));
     }
     report.passed()
+}
+
+/// Plays what can go wrong with the separate services; `true` when all was as promised.
+pub(crate) fn chaos(arguments: &[String]) -> bool {
+    let mut report = Report::default();
+    let built =
+        report.step("build", || step::run(cargo().args(["build", "--release", "--bins"]).args(WORKSPACE)));
+    if built != Outcome::Passed {
+        return false;
+    }
+    let suite = || {
+        let program = env::current_exe().map_err(|error| error.to_string());
+        let folder =
+            program.map(|program| program.ancestors().nth(2).map(|target| target.join("release/chaos")));
+        match folder {
+            Ok(Some(program)) => step::run(Command::new(program).args(arguments)),
+            Ok(None) => Outcome::Failed("the folder of this program is not known".to_owned()),
+            Err(problem) => Outcome::Failed(problem),
+        }
+    };
+    report.step("chaos", suite) == Outcome::Passed
 }
 
 /// Licences, bans and sources. Not the advisories: they change by the day without a change here.
@@ -85,6 +110,15 @@ fn test(options: &Options, report: &mut Report, counts: &mut Counts) {
     if report.step("build", build) != Outcome::Passed {
         return;
     }
+    if options.wants(Check::Unit) || options.wants(Check::EndToEnd) {
+        cargo_test(options, report, counts);
+    }
+    if options.wants(Check::Schemathesis) {
+        report.step("schemathesis", schemathesis::run);
+    }
+}
+
+fn cargo_test(options: &Options, report: &mut Report, counts: &mut Counts) {
     let mut servers = None;
     let start = || match Servers::start() {
         Ok(started) => {
@@ -105,6 +139,7 @@ fn test(options: &Options, report: &mut Report, counts: &mut Counts) {
     let mut command = cargo();
     command.arg("test").args(WORKSPACE).arg("--no-fail-fast").args(selection);
     command.envs(servers.addresses.iter().map(|(name, url)| (name, url)));
+    node::on_the_path(&mut command);
     report.step(name, || count(&mut command, counts));
 }
 

@@ -15,10 +15,14 @@ use crate::{
 /// A program that must be there, and the Debian package that brings it.
 const PROGRAMS: &[(&str, &str)] = &[
     ("cc", "gcc libc6-dev"),
+    ("curl", "curl"),
     ("nats-server", "nats-server"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
     ("pkg-config", "pkg-config"),
     ("postgres", "postgresql"),
     ("psql", "postgresql"),
+    ("python3", "python3 python3-venv"),
     ("setpriv", "util-linux"),
 ];
 

@@ -4,6 +4,8 @@
 mod checks;
 mod features;
 mod machine;
+mod node;
+mod schemathesis;
 mod step;
 
 use std::{env, fmt, process::ExitCode};
@@ -16,11 +18,17 @@ cargo xtask test [--only STEP]... [--with-deny]
       fmt        formatting
       features   nothing that is for tests only is in a default build
       deny       licences, banned crates and their sources (needs cargo-deny)
+      npm        the packages of e2e/interop, as its lock file says
       clippy     lints, all targets
       unit       unit tests
       e2e        integration and end-to-end tests
+      schemathesis
+                 requests made up from openapi.json, to a running gateway
     --only STEP  runs that step only; may be given several times
     --with-deny  installs cargo-deny when it is missing (as is done when CI is set)
+cargo xtask chaos [NAME]... [--short] [--sessions N] [--lenient]
+    What can go wrong with the separate services, in its long form and with a release build: all scenarios, or those
+    named (`list` names them). Figures are printed and written to target/chaos.
 cargo xtask audit-features
     The step `features` alone.
 cargo xtask help
@@ -31,6 +39,8 @@ cargo xtask help
 #[derive(Debug, PartialEq, Eq)]
 enum Task {
     Test(Options),
+    /// With what the suite itself is told.
+    Chaos(Vec<String>),
     AuditFeatures,
     Help,
 }
@@ -49,19 +59,23 @@ enum Check {
     Fmt,
     Features,
     Deny,
+    Npm,
     Clippy,
     Unit,
     EndToEnd,
+    Schemathesis,
 }
 
 impl Check {
-    const ALL: [(&str, Self); 6] = [
+    const ALL: [(&str, Self); 8] = [
         ("fmt", Self::Fmt),
         ("features", Self::Features),
         ("deny", Self::Deny),
+        ("npm", Self::Npm),
         ("clippy", Self::Clippy),
         ("unit", Self::Unit),
         ("e2e", Self::EndToEnd),
+        ("schemathesis", Self::Schemathesis),
     ];
 }
 
@@ -84,6 +98,7 @@ fn parse(arguments: &[&str]) -> Result<Task, String> {
         "help" | "--help" | "-h" => Ok(Task::Help),
         "audit-features" if rest.is_empty() => Ok(Task::AuditFeatures),
         "test" => parse_options(rest).map(Task::Test),
+        "chaos" => Ok(Task::Chaos(rest.iter().map(|&argument| argument.to_owned()).collect())),
         other => Err(format!("unknown: {other}")),
     }
 }
@@ -120,6 +135,7 @@ fn main() -> ExitCode {
             report.step("features", features::audit) == Outcome::Passed
         }
         Ok(Task::Test(options)) => checks::run(&options),
+        Ok(Task::Chaos(arguments)) => checks::chaos(&arguments),
         Err(problem) => {
             say(format_args!("{problem}\n\n{HELP}"));
             false
@@ -135,10 +151,11 @@ mod tests {
     #[test]
     fn the_command_line_is_understood_or_refused() {
         let test = |only: &[Check], with_deny| Ok(Task::Test(Options { only: only.to_vec(), with_deny }));
-        let table: [(&[&str], Result<Task, String>); 8] = [
+        let table: [(&[&str], Result<Task, String>); 9] = [
             (&[], Ok(Task::Help)),
             (&["audit-features"], Ok(Task::AuditFeatures)),
             (&["test"], test(&[], false)),
+            (&["chaos", "scale", "--short"], Ok(Task::Chaos(vec!["scale".into(), "--short".into()]))),
             (
                 &["test", "--with-deny", "--only", "fmt", "--only", "e2e"],
                 test(&[Check::Fmt, Check::EndToEnd], true),
@@ -156,7 +173,10 @@ mod tests {
     #[test]
     fn every_step_is_in_the_help() {
         for (name, _) in Check::ALL {
-            assert!(HELP.contains(&format!("      {name} ")), "{name}");
+            let named = |line: &str| {
+                line.strip_prefix("      ").is_some_and(|line| line.split(' ').next() == Some(name))
+            };
+            assert!(HELP.lines().any(named), "{name}");
         }
     }
 }

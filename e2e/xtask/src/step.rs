@@ -55,7 +55,7 @@ fn line(name: &str, took: Duration, outcome: &Outcome) -> String {
         Outcome::Failed(why) => format!("FAILED: {why}"),
         Outcome::Skipped(why) => format!("skipped: {why}"),
     };
-    format!("    {name:<10} {:>7.1} s  {how}", took.as_secs_f64())
+    format!("    {name:<12} {:>7.1} s  {how}", took.as_secs_f64())
 }
 
 /// The cargo that runs us.

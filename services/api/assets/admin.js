@@ -42,7 +42,7 @@ function userRow(user) {
         className: "quiet",
         textContent: user.is_admin
           ? "Admin; the password is set in the environment"
-          : `Number ${user.id}, session “${user.session_name}”${hook}${login}, since ${user.created_at.slice(0, 10)}`,
+          : `Id ${user.id}, session “${user.session_name}”${hook}${login}, since ${user.created_at.slice(0, 10)}`,
       })),
     acts);
 }

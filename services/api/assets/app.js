@@ -80,6 +80,7 @@ export function follow(look, pause = 3000) {
 }
 
 const STATES = {
+  none: ["off", "Not linked yet"],
   connected: ["good", "Connected"],
   connecting: ["busy", "Connecting"],
   reconnecting: ["busy", "Reconnecting"],
@@ -102,10 +103,10 @@ function ago(time) {
 
 function sessionRow(session, look) {
   const [tone, words] = STATES[session.state] || ["off", session.state];
-  const since = session.last_state_change_at ? `, ${ago(session.last_state_change_at)}` : "";
-  const reason = session.last_state_reason && !session.connected ? `: ${session.last_state_reason}` : "";
+  const since = session.last_state_change_at && ago(session.last_state_change_at);
+  const reason = !session.connected && session.last_state_reason;
   const acts = el("div", { className: "acts" });
-  if (!session.connected) {
+  if (!["connected", "connecting", "reconnecting"].includes(session.state)) {
     acts.append(button(session.credentials_present ? "Start" : "Link", () => link(session.name, look), "main"));
   }
   if (session.last_state_change_at) {
@@ -119,7 +120,7 @@ function sessionRow(session, look) {
   return el("li", {},
     el("div", { className: "what" },
       el("div", { className: "name", textContent: session.name, data: { tone } }),
-      el("div", { className: "quiet", textContent: words + since + reason })),
+      el("div", { className: "quiet", textContent: [words, since, reason].filter(Boolean).join(" · ") })),
     acts);
 }
 

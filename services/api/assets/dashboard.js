@@ -6,7 +6,7 @@ let info;
 const own = (known) => {
   if (!info) return [];
   const mine = known.some(({ name }) => name === info.session_name || name === `${$("who").textContent}_${info.session_name}`);
-  return mine ? [] : [{ name: info.session_name, state: "stopped", connected: false, credentials_present: false }];
+  return mine ? [] : [{ name: info.session_name, state: "none", connected: false, credentials_present: false }];
 };
 const look = sessions($("sessions"), $("summary"), own);
 

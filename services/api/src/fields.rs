@@ -182,7 +182,7 @@ impl Fields {
         Invalid::WrongType { expected, received: type_name(value), field, place: self.place }
     }
 
-    fn from_json(body: &[u8]) -> Result<Self, Invalid> {
+    pub(crate) fn from_json(body: &[u8]) -> Result<Self, Invalid> {
         match serde_json::from_slice(body).map_err(|_| Invalid::Malformed)? {
             Value::Object(values) => Ok(Self { place: Place::Json, values }),
             other => Err(Invalid::NotAnObject { received: type_name(&other) }),

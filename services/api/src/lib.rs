@@ -11,9 +11,12 @@ mod access;
 mod announce;
 mod asking;
 mod auth;
+mod documented;
 mod edge;
 mod error;
 mod fields;
+#[cfg(test)]
+mod hostile_tests;
 mod json;
 mod page;
 mod pairing;

@@ -14,9 +14,10 @@ use utoipa::{
 };
 
 use crate::{
+    documented,
     edge::edge,
     error,
-    routes::{contact, dashboard, event, media, message, pages, session, status, system, user},
+    routes::{contact, dashboard, event, media, message, pages, runner, session, status, system, user},
     sending,
     state::ApiState,
 };
@@ -58,6 +59,9 @@ pub fn router(state: ApiState) -> Router {
         .route("/message/{id}", get(message::get::handler))
         .route("/contact/check", post(contact::check::handler))
         .route("/profile", post(contact::profile::handler))
+        .route("/admin/runners", get(runner::list::handler))
+        .route("/admin/runners/{id}/drain", post(runner::drain::handler))
+        .route("/admin/sessions/{name}/move", post(runner::move_session::handler))
         .route("/status", get(status::fleet::handler))
         .route("/status/{session}", get(status::session::handler))
         .route("/admin", get(pages::admin::handler))
@@ -93,6 +97,7 @@ use message::send_text_query::handler as send_text_query;
         (name = "message", description = "Messages: send them, see how far they came"),
         (name = "contact", description = "The people at the other side"),
         (name = "event", description = "What happens, as it happens"),
+        (name = "runner", description = "The processes that hold sessions, for the operator"),
         (name = "media", description = "Files of messages that came in"),
         (name = "status", description = "What a monitor watches"),
         (name = "user", description = "Users, kept by an admin"),
@@ -110,6 +115,7 @@ use message::send_text_query::handler as send_text_query;
         message::send_image::handler, message::send_video::handler, message::send_document::handler,
         message::send_audio::handler, message::send_voice::handler, message::send_sticker::handler,
         message::get::handler, media::get::handler, contact::check::handler, contact::profile::handler,
+        runner::list::handler, runner::drain::handler, runner::move_session::handler,
         status::fleet::handler, status::session::handler, system::welcome::handler,
         system::health::handler, system::ready::handler, system::openapi::handler,
         user::list::handler, user::create::handler, user::delete::handler, user::set_password::handler,
@@ -145,6 +151,7 @@ impl Modify for Finish {
         if let Some(operation) = deprecated {
             operation.deprecated = Some(Deprecated::True);
         }
+        documented::complete(document);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU32, pin::Pin, sync::Arc, time::Duration};
 
-use bus::Bus;
+use bus::{Bus, ConnectError, NatsLogin, NatsOptions};
 use config::{Access, Config, DatabaseTarget, Synchronous};
 use domain::{SharedClock, SystemClock, UserId, media::MediaLimits};
 use egress::EgressOptions;
@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use whatsapp::WhatsApp;
 
-use crate::StartError;
+use crate::{Roles, StartError, probes::Running};
 
 /// How long to wait before trying again to reach a database server.
 const RECONNECT: Duration = Duration::from_secs(2);
@@ -51,10 +51,10 @@ impl Role {
     }
 }
 
-/// Opens the database that the settings name and brings its schema up to date.
+/// Opens the database that the settings name and brings its schema up to date, whatever `MIGRATE_ON_START` says.
 pub async fn open_database(config: &Config) -> Result<Database, StartError> {
     let keys = keys(config)?;
-    open(config, keys, Arc::new(SystemClock)).await
+    open(config, keys, Arc::new(SystemClock), true).await
 }
 
 /// The same, with an admin in it. One who is there already stays as they are.
@@ -69,13 +69,17 @@ pub(crate) async fn open_database_with_admin(config: &Config) -> Result<Database
 
 impl Foundation {
     /// Opens and connects everything.
-    pub(crate) async fn lay(config: &Config) -> Result<Self, StartError> {
+    pub(crate) async fn lay(config: &Config, roles: Roles) -> Result<Self, StartError> {
         let clock: SharedClock = Arc::new(SystemClock);
         let keys = keys(config)?;
-        let database = open(config, Arc::clone(&keys), Arc::clone(&clock)).await?;
+        let bus = connect(config, roles).await?;
+        let migrate = config.storage.migrate_on_start;
+        let database = open(config, Arc::clone(&keys), Arc::clone(&clock), migrate).await?;
         let passwords = Passwords::new(config.access.bcrypt_cost, PARALLEL_LOGINS);
-        let base = config.webhooks.base_url.as_ref().map(config::SecretUrl::expose);
-        database.set_base_endpoint(base).await.map_err(StartError::running)?;
+        if roles.has_api() {
+            let base = config.webhooks.base_url.as_ref().map(config::SecretUrl::expose);
+            database.set_base_endpoint(base).await.map_err(StartError::running)?;
+        }
         let egress = egress::Client::new(EgressOptions {
             allow: config.egress.allow.clone(),
             ..EgressOptions::default()
@@ -87,7 +91,7 @@ impl Foundation {
             .map_err(StartError::settings)?;
         Ok(Self {
             database,
-            bus: Bus::local(),
+            bus,
             clock,
             keys,
             passwords,
@@ -99,14 +103,27 @@ impl Foundation {
         })
     }
 
-    /// The roles of this process; each runs until `stop`.
+    /// What a process of these roles does; each role runs until `stop`. `listener` is the API's, where
+    /// there is one.
     pub(crate) fn roles(
         &self,
-        listener: TcpListener,
+        roles: Roles,
+        listener: Option<TcpListener>,
         stop: &CancellationToken,
-    ) -> Result<Vec<Role>, StartError> {
+    ) -> Result<(Vec<Role>, Running), StartError> {
         let stop = || stop.clone();
-        Ok(vec![self.api(listener, stop()), self.session_runner(stop())?, self.webhook_dispatcher(stop())?])
+        let (mut work, mut alive) = (Vec::new(), None);
+        work.extend(listener.map(|listener| self.api(listener, stop())));
+        if roles.has_runner() {
+            let (runner, is_alive) = self.session_runner(stop())?;
+            alive = Some(is_alive);
+            work.push(runner);
+        }
+        if roles.has_dispatcher() {
+            work.push(self.webhook_dispatcher(stop())?);
+        }
+        let running = Running::new(self.database.clone(), self.bus.clone(), alive, stop());
+        Ok((work, running))
     }
 
     fn api(&self, listener: TcpListener, stop: CancellationToken) -> Role {
@@ -150,7 +167,7 @@ impl Foundation {
         })
     }
 
-    fn session_runner(&self, stop: CancellationToken) -> Result<Role, StartError> {
+    fn session_runner(&self, stop: CancellationToken) -> Result<(Role, session_runner::Alive), StartError> {
         let settings = &self.config.runner;
         let runner = session_runner::SessionRunner::new(
             session_runner::Parts {
@@ -167,12 +184,17 @@ impl Foundation {
                 lease: settings.lease,
                 fence: settings.fence,
                 renew: settings.renew,
+                drain: settings.drain,
+                hand_over_at_once: settings.hand_over_at_once,
+                rebalance_per_second: settings.rebalance_per_second,
             },
         );
-        Ok(Role::new("session-runner", async move {
+        let alive = runner.alive();
+        let role = Role::new("session-runner", async move {
             runner.run(stop).await;
             Ok(())
-        }))
+        });
+        Ok((role, alive))
     }
 
     /// What sessions handle files with.
@@ -267,7 +289,52 @@ fn keys(config: &Config) -> Result<Arc<KeyRing>, StartError> {
     KeyRing::load_or_create(&folder.join("secret.key")).map(Arc::new).map_err(StartError::running)
 }
 
-async fn open(config: &Config, keys: Arc<KeyRing>, clock: SharedClock) -> Result<Database, StartError> {
+/// The bus: NATS for a process that is one of several, or that could be; else the process itself. NATS that is away
+/// keeps nobody from starting: hints that are lost cost a tick.
+async fn connect(config: &Config, roles: Roles) -> Result<Bus, StartError> {
+    let Some(url) = &config.nats.url else { return Ok(Bus::local()) };
+    if let DatabaseTarget::Sqlite(_) = config.database() {
+        return Err(StartError::Settings(
+            "NATS_URL is for several processes, and SQLite serves only one: set DATABASE_URL to a PostgreSQL database \
+             (postgres://…), or leave NATS_URL out"
+                .to_owned(),
+        ));
+    }
+    let options = NatsOptions {
+        url: url.secret().clone(),
+        prefix: config.nats.prefix.clone(),
+        name: format!("wa-gateway {} {}", roles.name(), config.runner.name.clone().unwrap_or_else(hostname)),
+        login: nats_login(&config.nats),
+        ca_file: config.nats.ca_file.clone(),
+    };
+    match Bus::connect(options.clone(), config.nats.connect).await {
+        Err(error @ ConnectError::Unreachable { .. }) => {
+            tracing::warn!(%error, "starting without NATS; it is tried in the background");
+            Bus::connect_later(options).await
+        }
+        done => done,
+    }
+    .map_err(|error| match error {
+        ConnectError::InvalidUrl(_) | ConnectError::Credentials { .. } => StartError::settings(error),
+        ConnectError::Refused(_) | ConnectError::Unreachable { .. } => StartError::running(error),
+    })
+}
+
+fn nats_login(nats: &config::Nats) -> Option<NatsLogin> {
+    let password = nats.user.clone().zip(nats.password.clone());
+    let password = password.map(|(user, password)| NatsLogin::Password { user, password });
+    password
+        .or_else(|| nats.token.clone().map(NatsLogin::Token))
+        .or_else(|| nats.nkey_file.clone().map(NatsLogin::NkeyFile))
+        .or_else(|| nats.credentials_file.clone().map(NatsLogin::CredentialsFile))
+}
+
+async fn open(
+    config: &Config,
+    keys: Arc<KeyRing>,
+    clock: SharedClock,
+    migrate: bool,
+) -> Result<Database, StartError> {
     let options = storage::Options {
         url: match config.database() {
             DatabaseTarget::Sqlite(path) => format!("sqlite:{}", path.display()),
@@ -278,6 +345,7 @@ async fn open(config: &Config, keys: Arc<KeyRing>, clock: SharedClock) -> Result
             Synchronous::Full => storage::Synchronous::Full,
             Synchronous::Normal => storage::Synchronous::Normal,
         },
+        migrate,
     };
     loop {
         match Database::open(&options, Arc::clone(&keys), Arc::clone(&clock)).await {

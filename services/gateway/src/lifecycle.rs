@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::RoleEnded;
 
-/// The longest a soft stop takes; Kubernetes kills after 30 s by default.
-const SOFT_STOP: Duration = Duration::from_secs(25);
+/// The longest a soft stop takes where no sessions are handed over; Kubernetes kills after 30 s by default.
+pub(crate) const SOFT_STOP: Duration = Duration::from_secs(25);
 
 /// Who may tell the process to stop.
 pub enum Signals {
@@ -59,11 +59,11 @@ pub enum Stop {
     Hard,
 }
 
-/// Waits for `work` to end by itself, unless somebody insists.
-pub async fn stop_softly(work: impl Future<Output = ()>, signals: &mut Signals) -> Stop {
+/// Waits for `work` to end by itself, at most for `longest`, unless somebody insists.
+pub async fn stop_softly(work: impl Future<Output = ()>, longest: Duration, signals: &mut Signals) -> Stop {
     tokio::select! {
         () = work => Stop::Soft,
-        () = tokio::time::sleep(SOFT_STOP) => Stop::Hard,
+        () = tokio::time::sleep(longest) => Stop::Hard,
         () = signals.again() => Stop::Hard,
     }
 }
@@ -86,7 +86,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_stop_is_soft_until_its_deadline() {
         let mut signals = Signals::Token(CancellationToken::new());
-        assert_eq!(stop_softly(async {}, &mut signals).await, Stop::Soft);
-        assert_eq!(stop_softly(std::future::pending(), &mut signals).await, Stop::Hard);
+        assert_eq!(stop_softly(async {}, SOFT_STOP, &mut signals).await, Stop::Soft);
+        assert_eq!(stop_softly(std::future::pending(), SOFT_STOP, &mut signals).await, Stop::Hard);
     }
 }

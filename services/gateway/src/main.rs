@@ -24,6 +24,12 @@ struct Arguments {
 enum Command {
     /// Run everything in this process (the default).
     All,
+    /// Run the REST API only; needs PostgreSQL and NATS.
+    Api,
+    /// Hold WhatsApp sessions only; needs PostgreSQL and NATS. Run as many as there are sessions to hold.
+    SessionRunner,
+    /// Deliver webhooks only; needs PostgreSQL and NATS.
+    WebhookDispatcher,
     /// Bring the database's schema up to date, then exit.
     Migrate,
     /// Take over the users of the Node gateway, with their passwords, callbacks and session names.
@@ -45,8 +51,11 @@ enum Command {
         #[command(subcommand)]
         command: commands::config::Command,
     },
-    /// Ask a running gateway on this machine whether it is able to serve; exit code 0 when it is.
-    Healthcheck,
+    /// Ask a process of the gateway on this machine whether it is able to serve; exit code 0 when it is.
+    Healthcheck {
+        /// Which one; without it, whatever runs: one with the API, else another.
+        role: Option<commands::healthcheck::Role>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -54,11 +63,14 @@ fn main() -> ExitCode {
     let config = config.as_deref();
     let result = match command.unwrap_or(Command::All) {
         Command::All => commands::all::run(config),
+        Command::Api => commands::api::run(config),
+        Command::SessionRunner => commands::session_runner::run(config),
+        Command::WebhookDispatcher => commands::webhook_dispatcher::run(config),
         Command::Migrate => commands::migrate::run(config),
         Command::Import { from, dry_run } => commands::import::run(config, &from, dry_run),
         Command::Openapi => commands::openapi::run(),
         Command::Config { command } => commands::config::run(&command, config),
-        Command::Healthcheck => commands::healthcheck::run(config),
+        Command::Healthcheck { role } => commands::healthcheck::run(role, config),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,8 +1,9 @@
 //! A runner's lease, and a session's share in it.
 //!
 //! The lease protects WhatsApp's side: two processes must not be on line for one session. It is counted from the
-//! moment a renewal *began*, on the monotonic clock, so a process that was frozen or whose clock was set knows that
-//! it is too late before it does anything. The fencing token protects the data, should this fail.
+//! moment a renewal *began*, on a clock that cannot be set and that goes on while the process is frozen or the machine
+//! asleep, so whoever was away knows that it is too late before it does anything. The fencing token protects the data,
+//! should this fail.
 
 use std::{
     sync::Arc,
@@ -10,18 +11,45 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use domain::RunnerId;
 use storage::Database;
 use tokio_util::sync::CancellationToken;
 
+/// A time on the clock of the lease: since the machine was started, its sleep included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Moment(Duration);
+
+impl Moment {
+    /// Linux's monotonic clock, which `Instant` reads, stands still while the machine sleeps.
+    #[cfg(target_os = "linux")]
+    fn now() -> Self {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        Self(Duration::try_from(now).unwrap_or_default())
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn now() -> Self {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        Self(Duration::try_from(now).unwrap_or_default())
+    }
+
+    fn plus(self, span: Duration) -> Self {
+        Self(self.0 + span)
+    }
+
+    fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
 /// Whether this runner may act.
 pub(crate) struct RunnerLease {
     runner: RunnerId,
     fence: Duration,
-    good_until: Mutex<Instant>,
+    good_until: Mutex<Moment>,
     given_up: AtomicBool,
 }
 
@@ -31,7 +59,7 @@ impl RunnerLease {
         Self {
             runner,
             fence,
-            good_until: Mutex::new(Instant::now() + fence),
+            good_until: Mutex::new(Moment::now().plus(fence)),
             given_up: AtomicBool::new(false),
         }
     }
@@ -42,14 +70,14 @@ impl RunnerLease {
 
     /// Whether it may act at this very moment.
     pub(crate) fn held(&self) -> bool {
-        !self.given_up.load(Ordering::Acquire) && Instant::now() < self.good_until()
+        !self.given_up.load(Ordering::Acquire) && Moment::now() < self.good_until()
     }
 
     /// Renews the lease until that fails for too long; then it is lost for good.
     pub(crate) async fn keep(&self, database: &Database, lease: Duration, renew: Duration) {
         loop {
-            let began = Instant::now();
-            let left = self.good_until().saturating_duration_since(began);
+            let began = Moment::now();
+            let left = self.good_until().since(began);
             match tokio::time::timeout(left, database.renew_runner(self.runner, lease)).await {
                 Ok(Ok(true)) => self.extend(began),
                 Ok(Ok(false)) => {
@@ -64,17 +92,17 @@ impl RunnerLease {
             if !self.held() {
                 break;
             }
-            tokio::time::sleep(renew.saturating_sub(began.elapsed())).await;
+            tokio::time::sleep(renew.saturating_sub(Moment::now().since(began))).await;
         }
         self.given_up.store(true, Ordering::Release);
     }
 
-    fn good_until(&self) -> Instant {
+    fn good_until(&self) -> Moment {
         *self.good_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn extend(&self, began: Instant) {
-        *self.good_until.lock().unwrap_or_else(PoisonError::into_inner) = began + self.fence;
+    fn extend(&self, began: Moment) {
+        *self.good_until.lock().unwrap_or_else(PoisonError::into_inner) = began.plus(self.fence);
     }
 }
 
@@ -116,7 +144,7 @@ mod tests {
     fn a_lease_that_is_not_renewed_ends_by_itself() {
         let lease = RunnerLease::begin(RunnerId::new(), Duration::ZERO);
         assert!(!lease.held());
-        lease.extend(Instant::now() + Duration::from_mins(1));
+        lease.extend(Moment::now().plus(Duration::from_mins(1)));
         assert!(lease.held());
         lease.given_up.store(true, Ordering::Release);
         assert!(!lease.held(), "a lease that was given up does not come back");

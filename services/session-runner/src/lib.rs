@@ -14,7 +14,13 @@ mod media;
 mod pace;
 mod session;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use bus::Bus;
 use domain::{RunnerId, SharedClock};
@@ -51,24 +57,56 @@ pub struct Settings {
     pub fence: Duration,
     /// How often it renews.
     pub renew: Duration,
+    /// The longest that a planned stop waits for its sessions.
+    pub drain: Duration,
+    /// Sessions that are handed over at the same time.
+    pub hand_over_at_once: usize,
+    /// Sessions above its share that it gives to others in a second; 0: none.
+    pub rebalance_per_second: u32,
 }
 
-/// Free sessions that are taken in one go.
-const CLAIM_BATCH: u32 = 256;
+/// Free sessions that are taken in one go. Small, so that several runners that look at the same time all get some.
+const CLAIM_BATCH: u32 = 64;
 
 /// How long to wait before registering again after a lease was lost or the database did not answer.
 const REGISTER_PAUSE: Duration = Duration::from_millis(500);
+
+/// How long a registration may take.
+const REGISTER_DEADLINE: Duration = Duration::from_secs(5);
 
 /// A runner of sessions.
 pub struct SessionRunner {
     parts: Parts,
     settings: Settings,
+    alive: Alive,
+}
+
+/// Whether a runner has a lease, for those who ask whether it is ready.
+#[derive(Debug, Clone, Default)]
+pub struct Alive(Arc<AtomicBool>);
+
+impl Alive {
+    /// It holds sessions, or could.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, alive: bool) {
+        self.0.store(alive, Ordering::Relaxed);
+    }
 }
 
 impl SessionRunner {
     #[must_use]
-    pub const fn new(parts: Parts, settings: Settings) -> Self {
-        Self { parts, settings }
+    pub fn new(parts: Parts, settings: Settings) -> Self {
+        Self { parts, settings, alive: Alive::default() }
+    }
+
+    /// Tells whether it has a lease.
+    #[must_use]
+    pub fn alive(&self) -> Alive {
+        self.alive.clone()
     }
 
     /// Holds sessions until `stop`, then gives them all back. A lost lease ends one life and begins another,
@@ -88,16 +126,22 @@ impl SessionRunner {
     }
 
     async fn lives(&self, stop: &CancellationToken) {
+        // What an operator said outlives a lost lease.
+        let mut draining = false;
         while !stop.is_cancelled() {
-            match self.register().await {
-                Ok(lease) => self.live(lease, stop).await,
+            match self.register(draining).await {
+                Ok(lease) => {
+                    self.alive.set(true);
+                    self.live(lease, &mut draining, stop).await;
+                    self.alive.set(false);
+                }
                 Err(error) => tracing::warn!(%error, "the runner cannot register; trying again"),
             }
             let _ = tokio::time::timeout(REGISTER_PAUSE, stop.cancelled()).await;
         }
     }
 
-    async fn register(&self) -> storage::Result<Arc<RunnerLease>> {
+    async fn register(&self, draining: bool) -> storage::Result<Arc<RunnerLease>> {
         let runner = RunnerRegistration {
             id: RunnerId::new(),
             name: self.settings.name.clone(),
@@ -105,14 +149,20 @@ impl SessionRunner {
             capacity: self.settings.capacity,
         };
         let lease = RunnerLease::begin(runner.id, self.settings.fence);
-        self.parts.database.register_runner(&runner, self.settings.lease).await?;
+        let register = async {
+            self.parts.database.register_runner(&runner, self.settings.lease).await?;
+            if draining { self.parts.database.stop_accepting(runner.id).await } else { Ok(()) }
+        };
+        tokio::time::timeout(REGISTER_DEADLINE, register)
+            .await
+            .map_err(|_| storage::Error::Unavailable("it did not answer in time".to_owned()))??;
         tracing::info!(runner.id = %runner.id, runner.name = %runner.name, "runner registered");
         Ok(Arc::new(lease))
     }
 
     /// One life: from registration to the loss of the lease, or to `stop`.
-    async fn live(&self, lease: Arc<RunnerLease>, stop: &CancellationToken) {
-        let mut fleet = Fleet::new(self.parts.clone(), self.settings.capacity, Arc::clone(&lease));
+    async fn live(&self, lease: Arc<RunnerLease>, draining: &mut bool, stop: &CancellationToken) {
+        let mut fleet = Fleet::new(self.parts.clone(), self.settings.clone(), Arc::clone(&lease), *draining);
         tokio::select! {
             () = lease.keep(&self.parts.database, self.settings.lease, self.settings.renew) => {
                 tracing::warn!(
@@ -122,6 +172,8 @@ impl SessionRunner {
             }
             () = fleet.claim_until(stop) => {}
         }
+        *draining = fleet.draining();
+        self.alive.set(false);
         if lease.held() {
             // The lease is kept while the sessions are handed over one after the other.
             tokio::select! {

@@ -70,8 +70,12 @@ impl SqlBackend {
         self.check(self.state.write(changes).await)
     }
 
-    /// After a message was lost to the store, nothing that depends on it may be written either.
+    /// After a message was lost to the store, nothing that depends on it may be written either. Nor does a process
+    /// that knows its claim to be gone need the database to tell.
     fn writable(&self) -> Result<()> {
+        if !self.link.lease.held() {
+            return Err(StoreError::Database(Box::new(storage::Error::LeaseLost)));
+        }
         if self.link.is_broken() {
             let error = storage::Error::Unavailable("an earlier write failed".to_owned());
             return Err(StoreError::Connection(Box::new(error)));

@@ -6,7 +6,10 @@ use domain::{
     message::{PollSecret, Target},
 };
 use wacore::poll::{compute_option_hash, encrypt_poll_vote_with_secret};
-use waproto::whatsapp::{self as wa, message as part};
+use waproto::whatsapp::{
+    self as wa,
+    message::{self as part, protocol_message::Type},
+};
 
 use super::*;
 
@@ -20,10 +23,15 @@ impl Stage {
         let message = self.content(content);
         client.send(&message).await.unwrap();
         let what = format!("{} on the customer's phone", message.content.kind());
-        let found = self
-            .customer()
-            .wait(what, SOON, |customer| customer.received().into_iter().find(|got| got.id == message.wa_id));
-        *found.await.unwrap().message
+        *self.got(&what, &message.wa_id).await
+    }
+
+    /// The message with that id, as the customer's phone got it.
+    async fn got(&self, what: &str, wa_id: &str) -> Box<wa::Message> {
+        let customer = self.customer();
+        let found =
+            customer.wait(what, SOON, |customer| customer.received().into_iter().find(|got| got.id == wa_id));
+        found.await.unwrap().message
     }
 
     /// What the customer's phone sends, as the inbox gets it.
@@ -65,7 +73,7 @@ async fn every_kind_arrives_as_what_it_is() {
     assert_eq!(edit.edited_message.as_option().unwrap().conversation.as_deref(), Some("hello"));
     let deletion = stage.arrives(&client, Content::Delete { of: to() }).await;
     let deletion = deletion.protocol_message.as_option().unwrap();
-    assert_eq!(deletion.r#type, Some(part::protocol_message::Type::REVOKE));
+    assert_eq!(deletion.r#type, Some(Type::REVOKE));
     assert_eq!(deletion.key.as_option().unwrap().id.as_ref(), Some(&text.wa_id));
 
     let question = stage.customer().say(SHOP, "who?").unwrap();
@@ -89,11 +97,8 @@ async fn an_edit_in_a_group_names_its_author() {
     let edit = Content::Edit { of: target(&text.wa_id, true), text: "hello".into() };
     let edit = Message { chat: group, ..stage.content(edit) };
     client.send(&edit).await.unwrap();
-    let got = stage
-        .customer()
-        .wait("the edit", SOON, |customer| customer.received().into_iter().find(|got| got.id == edit.wa_id));
-    let got = got.await.unwrap();
-    let author = got.message.protocol_message.as_option().unwrap().key.as_option().unwrap();
+    let got = stage.got("the edit", &edit.wa_id).await;
+    let author = got.protocol_message.as_option().unwrap().key.as_option().unwrap();
     let own = [stage.shop().jid(), stage.shop().lid()];
     assert!(author.participant.as_ref().is_some_and(|author| own.contains(author)), "{author:?}");
     client.disconnect().await;
@@ -110,11 +115,8 @@ async fn a_vote_in_a_poll_is_read() {
     client.send(&poll).await.unwrap();
     let known = KnownPoll { options, authors: Vec::new(), secret: Some(vec![9; 32]) };
     stage.inbox.polls.lock().unwrap().push((poll.wa_id.clone(), known));
-    let arrived = stage
-        .customer()
-        .wait("the poll", SOON, |customer| customer.received().into_iter().find(|got| got.id == poll.wa_id));
-    let arrived = arrived.await.unwrap();
-    let secret = arrived.message.message_context_info.as_option().unwrap().message_secret.clone().unwrap();
+    let arrived = stage.got("the poll", &poll.wa_id).await;
+    let secret = arrived.message_context_info.as_option().unwrap().message_secret.clone().unwrap();
 
     let vote = |poll: &str, author: &str| {
         let chosen = [compute_option_hash("later").to_vec()];
@@ -144,7 +146,7 @@ async fn a_vote_in_a_poll_is_read() {
         ..Default::default()
     };
     let context = wa::MessageContextInfo { message_secret: Some(secret.clone()), ..Default::default() };
-    let theirs = stage.comes_in(&wa::Message {
+    let theirs = wa::Message {
         poll_creation_message_v3: Some(part::PollCreationMessage {
             name: Some("Where?".into()),
             options: vec![option("here"), option("later")],
@@ -154,8 +156,8 @@ async fn a_vote_in_a_poll_is_read() {
         .into(),
         message_context_info: Some(context).into(),
         ..Default::default()
-    });
-    let theirs = theirs.await;
+    };
+    let theirs = stage.comes_in(&theirs).await;
     let authors = [Some(theirs.sender.clone()), theirs.sender_alt.clone()].into_iter().flatten().collect();
     let known = KnownPoll { options: vec!["here".into(), "later".into()], authors, secret: None };
     stage.inbox.polls.lock().unwrap().push((theirs.message_id.clone(), known));
@@ -194,7 +196,6 @@ async fn what_comes_in_is_told_with_its_details() {
         .into(),
         ..Default::default()
     };
-    use part::protocol_message::Type;
     let better = wa::Message { conversation: Some("better".into()), ..Default::default() };
     let told = stage.comes_in(&protocol(Type::MESSAGE_EDIT, Some(better))).await;
     assert_eq!((told.kind.as_str(), told.text.as_deref()), ("edit", Some("better")));

@@ -37,7 +37,7 @@ pub(crate) async fn run(plan: &Plan) -> Result<Report> {
                 into.extend_from_slice(&request);
             }
         });
-        let meter = Meter::start(gateway.pid()?)?;
+        let meter = Meter::start(gateway.pids()?)?;
         let measured = closed(api.address, connections, WARM_UP, duration, make).await?;
         let used = meter.stop()?;
         rates.push(measured.rate());

@@ -1,8 +1,9 @@
 //! Sessions that are connected and have nothing to do: what each costs in memory, and all together in processor time.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fake_whatsapp::FakeWhatsApp;
+use sqlx::{Connection as _, PgConnection};
 
 use super::Plan;
 use crate::{
@@ -38,7 +39,8 @@ pub(crate) async fn run(plan: &Plan) -> Result<Report> {
         let taken = fleet::link(&whatsapp, &gateway, part).await?;
         report.figure(format!("linking {added} sessions"), taken.as_secs_f64(), "s");
         after_linking.push(settled(&gateway).await?);
-        restart(&mut gateway, &whatsapp, total).await?;
+        let connected = restart(&mut gateway, &whatsapp, total).await?;
+        report.figure(format!("connecting {total} sessions after a restart"), connected.as_secs_f64(), "s");
         after_restart.push(settled(&gateway).await?);
     }
 
@@ -52,9 +54,14 @@ pub(crate) async fn run(plan: &Plan) -> Result<Report> {
     }
 
     say(format_args!("  watching {many} idle sessions for {} s", watched.as_secs()));
-    let before = machine::processor_time(gateway.pid()?)?;
+    let transactions = transactions(&gateway).await?;
+    let before = machine::processor_time(&gateway.pids()?)?;
     tokio::time::sleep(watched).await;
-    let used = machine::processor_time(gateway.pid()?)?.saturating_sub(before);
+    let used = machine::processor_time(&gateway.pids()?)?.saturating_sub(before);
+    if let (Some(before), Some(after)) = (transactions, self::transactions(&gateway).await?) {
+        let rate = (after - before) / watched.as_secs_f64();
+        report.figure(format!("transactions of leases, claims and timers, {many} sessions"), rate, "/s");
+    }
     let share = used.as_secs_f64() / watched.as_secs_f64() * 100.0;
     report.against(format!("processor time of {many} sessions"), share, "% of a core", Goal::AtMost(3.0));
     Ok(report)
@@ -63,16 +70,33 @@ pub(crate) async fn run(plan: &Plan) -> Result<Report> {
 /// Resident memory once nothing goes on any more, in KiB.
 async fn settled(gateway: &Gateway) -> Result<u64> {
     tokio::time::sleep(SETTLE).await;
-    machine::resident(gateway.pid()?)
+    machine::resident(&gateway.pids()?)
 }
 
-async fn restart(gateway: &mut Gateway, whatsapp: &FakeWhatsApp, sessions: u64) -> Result<()> {
+/// Returns how long it took from the start until everybody was connected.
+async fn restart(gateway: &mut Gateway, whatsapp: &FakeWhatsApp, sessions: u64) -> Result<Duration> {
     gateway.stop().await?;
     fleet::disconnected(whatsapp, 0..sessions).await?;
+    let began = Instant::now();
     gateway.launch();
     gateway.ready().await?;
     fleet::connected(whatsapp, 0..sessions).await?;
-    gateway.sessions_connected(sessions, Duration::from_mins(1)).await
+    let took = began.elapsed();
+    gateway.sessions_connected(sessions, Duration::from_mins(1)).await?;
+    Ok(took)
+}
+
+/// Transactions that PostgreSQL has committed for the gateway so far.
+#[expect(clippy::cast_precision_loss, reason = "some millions")]
+async fn transactions(gateway: &Gateway) -> Result<Option<f64>> {
+    let Some(url) = gateway.database_url() else { return Ok(None) };
+    let mut connection = PgConnection::connect(url).await?;
+    let count: i64 = sqlx::query_scalar(
+        "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()",
+    )
+    .fetch_one(&mut connection)
+    .await?;
+    Ok(Some(count as f64))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a number of kilobytes")]

@@ -55,7 +55,7 @@ pub(crate) async fn run(plan: &Plan) -> Result<Report> {
     for step in STEPS {
         let rate = plan.rate.unwrap_or(step.rate);
         let (what, duration) = (format!("{rate:.0}/s"), plan.duration(step.seconds));
-        let meter = Meter::start(gateway.pid()?)?;
+        let meter = Meter::start(gateway.pids()?)?;
         let late = speak(&speakers, &receiver, rate, duration).await?;
         let arrived = receiver.collect(LAST_ONES).await;
         let used = meter.stop()?;

@@ -1,6 +1,8 @@
 //! The benchmarks, one file each.
 
 pub(crate) mod auth;
+pub(crate) mod claims;
+pub(crate) mod deliveries;
 pub(crate) mod idle;
 pub(crate) mod inbound;
 pub(crate) mod media;
@@ -33,7 +35,7 @@ impl Plan {
 /// Processor time that the gateway and this process use while something goes on: their share of the cores says
 /// more than a rate on a machine that does other things as well.
 struct Meter {
-    gateway: u32,
+    gateway: Vec<u32>,
     before: (Duration, Duration),
 }
 
@@ -44,18 +46,18 @@ struct Used {
 }
 
 impl Meter {
-    fn start(gateway: u32) -> Result<Self> {
-        Ok(Self { gateway, before: read(gateway)? })
+    fn start(gateway: Vec<u32>) -> Result<Self> {
+        Ok(Self { before: read(&gateway)?, gateway })
     }
 
     fn stop(&self) -> Result<Used> {
-        let now = read(self.gateway)?;
+        let now = read(&self.gateway)?;
         Ok(Used { gateway: now.0.saturating_sub(self.before.0), ours: now.1.saturating_sub(self.before.1) })
     }
 }
 
-fn read(gateway: u32) -> Result<(Duration, Duration)> {
-    Ok((machine::processor_time(gateway)?, machine::processor_time(std::process::id())?))
+fn read(gateway: &[u32]) -> Result<(Duration, Duration)> {
+    Ok((machine::processor_time(gateway)?, machine::processor_time(&[std::process::id()])?))
 }
 
 impl Used {

@@ -40,7 +40,7 @@ pub(crate) async fn run(plan: &Plan) -> Result<Report> {
 
             let began = Instant::now();
             gateway.launch();
-            let meter = Meter::start(gateway.pid()?)?;
+            let meter = Meter::start(gateway.pids()?)?;
             fleet::connected(&whatsapp, 0..sessions).await?;
             starts.push(began.elapsed().as_secs_f64());
             let used = meter.stop()?;

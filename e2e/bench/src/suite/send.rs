@@ -30,7 +30,7 @@ pub(crate) async fn run(plan: &Plan) -> Result<Report> {
     let duration = plan.duration(15);
     let goal = match plan.database {
         Database::Sqlite => 3000.0,
-        Database::Postgres => 2000.0,
+        Database::Postgres | Database::Cluster => 2000.0,
     };
 
     let whatsapp = fake_whatsapp().await?;
@@ -45,7 +45,7 @@ pub(crate) async fn run(plan: &Plan) -> Result<Report> {
     let make = prepare(&whatsapp, &gateway, sessions).await?;
     let address = gateway.api().address;
 
-    let (accepted, meter) = (whatsapp.accepted(), Meter::start(gateway.pid()?)?);
+    let (accepted, meter) = (whatsapp.accepted(), Meter::start(gateway.pids()?)?);
     let measured = closed(address, connections, WARM_UP, duration, Arc::clone(&make)).await?;
     let used = meter.stop()?;
     let accepted = whatsapp.accepted() - accepted;

@@ -16,6 +16,8 @@ pub(super) async fn index(State(control): State<Control>) -> Json<Value> {
         "chat_tls_url": server.chat_tls_url(),
         "media_host": server.media_host(),
         "media_tls_host": server.media_tls_host(),
+        "certificate": server.certificate(),
+        "root_key": server.root_key(),
         "connections": server.connections(),
         "accepted": server.accepted(),
         "unhandled": server.unhandled_count(),

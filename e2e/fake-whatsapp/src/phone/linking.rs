@@ -5,12 +5,12 @@ use crate::error::Error;
 use wacore::crypto::hkdf_sha256_into;
 use wacore_libsignal::crypto::aes_256_gcm_decrypt;
 use wacore_libsignal::protocol::{KeyPair, PublicKey};
-use waproto::buffa::MessageField;
-use waproto::whatsapp::Message;
+use waproto::buffa::{Message as _, MessageField};
 use waproto::whatsapp::message::{
     AppStateSyncKey, AppStateSyncKeyData, AppStateSyncKeyFingerprint, AppStateSyncKeyId,
-    AppStateSyncKeyShare, ProtocolMessage, protocol_message,
+    AppStateSyncKeyShare, HistorySyncNotification, HistorySyncType, ProtocolMessage, protocol_message,
 };
+use waproto::whatsapp::{HistorySync, Message, PhoneNumberToLIDMapping, Pushname, history_sync};
 
 const SALT: usize = 32;
 const NONCE: usize = 12;
@@ -73,5 +73,63 @@ pub(crate) fn key_share(phone: &Phone) -> Message {
             ..ProtocolMessage::default()
         }),
         ..Message::default()
+    }
+}
+
+/// The message that brings a new companion its history: there is none, but some clients show nothing before they have
+/// been told so. It is small enough to travel in the message instead of as a file.
+pub(crate) fn history(number: &str, lid: &str, push_name: Option<String>) -> Message {
+    let jid = format!("{number}@s.whatsapp.net");
+    let history = HistorySync {
+        sync_type: history_sync::HistorySyncType::INITIAL_BOOTSTRAP,
+        chunk_order: Some(1),
+        progress: Some(100),
+        pushnames: vec![Pushname { id: Some(jid.clone()), pushname: push_name }],
+        phone_number_to_lid_mappings: vec![PhoneNumberToLIDMapping {
+            pn_jid: Some(jid),
+            lid_jid: Some(lid.to_owned()),
+        }],
+        ..HistorySync::default()
+    };
+    let payload = zlib(&history.encode_to_vec());
+    Message {
+        protocol_message: MessageField::some(ProtocolMessage {
+            r#type: Some(protocol_message::Type::HISTORY_SYNC_NOTIFICATION),
+            history_sync_notification: MessageField::some(HistorySyncNotification {
+                file_length: Some(payload.len() as u64),
+                sync_type: Some(HistorySyncType::INITIAL_BOOTSTRAP),
+                chunk_order: Some(1),
+                progress: Some(100),
+                initial_hist_bootstrap_inline_payload: Some(payload),
+                ..HistorySyncNotification::default()
+            }),
+            ..ProtocolMessage::default()
+        }),
+        ..Message::default()
+    }
+}
+
+/// A zlib stream (RFC 1950) of one stored block: a few bytes need no compression, and no library for it.
+fn zlib(data: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(data.len()).unwrap_or(u16::MAX);
+    let data = data.get(..usize::from(length)).unwrap_or(data);
+    let (mut low, mut high) = (1_u32, 0_u32);
+    for byte in data {
+        low = (low + u32::from(*byte)) % 65_521;
+        high = (high + low) % 65_521;
+    }
+    let checksum = ((high << 16) | low).to_be_bytes();
+    [&[0x78, 0x01, 0x01][..], &length.to_le_bytes(), &(!length).to_le_bytes(), data, &checksum].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stored_block_is_what_every_zlib_reads() {
+        // python3 -c 'import zlib; print(zlib.compress(b"halo", 0).hex())'
+        assert_eq!(hex::encode(zlib(b"halo")), "7801010400fbff68616c6f040e01a5");
+        assert_eq!(hex::encode(zlib(b"")), "7801010000ffff00000001");
     }
 }

@@ -168,6 +168,13 @@ impl Phone {
         self.sender_key_known.clear();
     }
 
+    /// Makes a new sender key for a group before the next message there: somebody has left, and must not read on.
+    pub(crate) fn rotate_sender_key(&mut self, group: &str) {
+        let name = sender_key_name(group, &self.number, 0);
+        self.sender_keys.0.remove(name.cache_key());
+        self.sender_key_known.remove(group);
+    }
+
     /// What was received, oldest first.
     pub(crate) fn inbox(&self) -> impl Iterator<Item = &PhoneMessage> {
         self.inbox.iter()

@@ -4,7 +4,7 @@ use super::{
     LAZY_BACKLOG, Phone, PhoneMessage, PhoneReceipt, SignalError, address, at_once, linking, sender_key_name,
 };
 use super::{retry, say};
-use crate::account::Account;
+use crate::account::{Account, Addressing};
 use crate::inner::Inner;
 use crate::stanza::{jid, receipt};
 use futures::FutureExt as _;
@@ -121,6 +121,16 @@ pub(crate) fn share_keys(inner: &Arc<Inner>, account: &Arc<Account>, device: u16
     let share = linking::key_share(&account.phone.lock());
     if let Err(error) = say::send_to_companion(inner, account, device, &share) {
         tracing::warn!(%error, account = account.number, device, "the app-state keys cannot be shared");
+    }
+}
+
+/// Tells a new companion about the account's history.
+pub(crate) fn send_history(inner: &Arc<Inner>, account: &Arc<Account>, device: u16) {
+    let push_name = account.state.lock().profile.push_name.clone();
+    let lid = account.jid(Addressing::Lid).to_string();
+    let history = linking::history(&account.number, &lid, push_name);
+    if let Err(error) = say::send_to_companion(inner, account, device, &history) {
+        tracing::warn!(%error, account = account.number, device, "the history cannot be sent");
     }
 }
 

@@ -18,11 +18,13 @@ pub(crate) struct ServerIdentity {
     pub(crate) key: KeyPair,
     /// The encoded chain, sent encrypted in each handshake.
     pub(crate) chain: Vec<u8>,
+    /// The public key of the root, for clients that can be told to trust another one than WhatsApp's.
+    pub(crate) root: Vec<u8>,
 }
 
 impl ServerIdentity {
     /// Makes fresh keys. The leaf is signed by the intermediate, as clients check; the intermediate is signed by a
-    /// root of our own, which no client knows: WhatsApp's root key is a constant of every client.
+    /// root of our own, which no client knows by itself: WhatsApp's root key is a constant of every client.
     pub(crate) fn generate(now: u64) -> Result<Self, CurveError> {
         let mut random = rand::rng();
         let root = KeyPair::generate(&mut random);
@@ -38,7 +40,7 @@ impl ServerIdentity {
             )?),
             intermediate: MessageField::some(certificate(&intermediate, INTERMEDIATE_SERIAL, 0, &root, now)?),
         };
-        Ok(Self { key, chain: chain.encode_to_vec() })
+        Ok(Self { key, chain: chain.encode_to_vec(), root: root.public_key.public_key_bytes().to_vec() })
     }
 }
 
@@ -67,7 +69,7 @@ mod tests {
     use wacore_libsignal::protocol::PublicKey;
 
     #[test]
-    fn leaf_is_signed_by_the_intermediate() {
+    fn each_certificate_is_signed_by_the_one_above() {
         let identity = ServerIdentity::generate(1_700_000_000).expect("keys");
         let chain = waproto::codec::cert_chain_decode(&identity.chain).expect("chain");
         let leaf = chain.leaf.into_option().expect("leaf");
@@ -80,5 +82,8 @@ mod tests {
         let issuer = PublicKey::from_djb_public_key_bytes(details.key.as_deref().expect("key")).expect("key");
         let signed = leaf.details.expect("details of the leaf");
         assert!(issuer.verify_signature(&signed, &leaf.signature.expect("signature")));
+        let root = PublicKey::from_djb_public_key_bytes(&identity.root).expect("key");
+        let signed = intermediate.details.expect("details of the intermediate");
+        assert!(root.verify_signature(&signed, &intermediate.signature.expect("signature")));
     }
 }

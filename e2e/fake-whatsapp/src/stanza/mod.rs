@@ -73,8 +73,8 @@ pub(crate) fn dispatch(inner: &Arc<Inner>, connection: &Arc<Connection>, stanza:
             ("message", Some(login)) => message::handle(&context, login, node),
             ("receipt", Some(login)) => receipt::handle(&context, login, node),
             ("ack", Some(login)) => acknowledged(inner, login, node),
-            // Of a client that is being linked, or has just been refused.
-            ("ack" | "ib", None) => {}
+            // Of a client that is being linked, or has just been refused. Baileys shows its name before it has one.
+            ("ack" | "ib" | "presence", None) => {}
             ("presence", Some(login)) => presence::handle(&context, login, node),
             ("chatstate", Some(login)) => presence::chatstate(&context, login, node),
             ("ib", Some(login)) => info(login, node),

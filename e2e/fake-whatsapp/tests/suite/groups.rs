@@ -64,6 +64,35 @@ async fn a_group_made_by_the_server_is_known_to_its_members() {
     assert_all_handled(&server);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_left_cannot_read_on() {
+    let server = server().await;
+    let anna = link(&server, ANNA).await;
+    let budi = link(&server, BUDI).await;
+    let citra = server.create_account(CITRA).await;
+    let group = server.create_group(CITRA, "keluarga", &[ANNA, BUDI]).expect("group");
+    citra.say(&group, "semua ada").expect("said");
+    for contact in [&anna, &budi] {
+        assert_eq!(contact.next_message(SOON).await.expect("received").text.as_deref(), Some("semua ada"));
+    }
+    // A stanza that brings a sender key has a ciphertext for this device beside the one for all.
+    let keys = |server: &fake_whatsapp::FakeWhatsApp| {
+        let journal = server.account(ANNA).expect("account").journal();
+        let is_key = |stanza: &str| {
+            stanza.contains(&group)
+                && ["type=\"pkmsg\"", "type=\"msg\""].iter().any(|kind| stanza.contains(kind))
+        };
+        journal.iter().filter(|entry| is_key(&entry.stanza)).count()
+    };
+    let before = keys(&server);
+    let jid = contact::address(&group).expect("address");
+    budi.client().expect("client").groups().leave(&jid).await.expect("left");
+    citra.say(&group, "tinggal kita").expect("said");
+    assert_eq!(anna.next_message(SOON).await.expect("received").text.as_deref(), Some("tinggal kita"));
+    assert_eq!(keys(&server), before + 1, "who is still there has been sent the new key");
+    assert_all_handled(&server);
+}
+
 trait Subject {
     fn parse_subject(&self) -> contact::whatsapp_rust::GroupSubject;
 }

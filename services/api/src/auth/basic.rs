@@ -55,7 +55,32 @@ fn after_scheme<'a>(header: &'a [u8], scheme: &[u8]) -> Option<&'a [u8]> {
 
 #[cfg(test)]
 mod tests {
+    use base64::engine::general_purpose::STANDARD as PADDED;
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_name_and_a_password_come_out_as_they_went_in(name in "[^:]*", password in any::<String>()) {
+            let header = format!("Basic {}", PADDED.encode(format!("{name}:{password}")));
+            let basic = Basic::parse(header.as_bytes());
+            let read = basic.as_ref().map(|basic| (basic.username(), basic.password()));
+            prop_assert_eq!(read, Some((&*name, &*password)));
+        }
+
+        #[test]
+        fn any_header_is_read_or_not(header in prop::collection::vec(any::<u8>(), 0..80), tail in "[A-Za-z0-9+/=]{0,40}") {
+            let looks_right = format!("Basic {tail}").into_bytes();
+            for header in [header, looks_right] {
+                if let Some(basic) = Basic::parse(&header) {
+                    prop_assert!(!basic.username().contains(':'));
+                }
+            }
+        }
+    }
 
     #[test]
     fn names_end_at_the_first_colon() {

@@ -110,11 +110,6 @@ impl Fields {
         if self.values.contains_key(field) { self.texts(field, 0..=most) } else { Ok(Vec::new()) }
     }
 
-    /// Whether a field is there at all.
-    pub(crate) fn has(&self, field: &str) -> bool {
-        self.values.contains_key(field)
-    }
-
     /// Says what rule a field breaks.
     pub(crate) fn unfit(&self, rule: String, field: &'static str) -> Invalid {
         Invalid::Unfit { rule, field, place: self.place }

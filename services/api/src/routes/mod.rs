@@ -6,6 +6,7 @@ pub(crate) mod event;
 pub(crate) mod media;
 pub(crate) mod message;
 pub(crate) mod pages;
+pub(crate) mod runner;
 pub(crate) mod session;
 pub(crate) mod status;
 pub(crate) mod system;

@@ -13,11 +13,11 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bus::Bus;
-use domain::{Clock as _, ManualClock, Timestamp, UserId, event::InboundMessage};
+use domain::{Clock as _, ManualClock, RunnerId, Timestamp, UserId, event::InboundMessage};
 use media::{Links, MediaStore};
 use secrets::{KeyRing, KeyedHash, Passwords};
 use serde_json::Value;
-use storage::{Database, NewUser, Options, Started};
+use storage::{Database, NewUser, Options, RunnerRegistration, Started};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
@@ -199,6 +199,14 @@ impl Rig {
         RunnerPlan::new(self.database.clone(), self.bus.clone(), self.clock.clone())
     }
 
+    /// A runner that is registered and does nothing.
+    pub(crate) async fn idle_runner(&self, name: &str) -> RunnerId {
+        let id = RunnerId::new();
+        let runner = RunnerRegistration { id, name: name.into(), version: "0".into(), capacity: 100 };
+        self.database.register_runner(&runner, Duration::from_hours(1)).await.unwrap();
+        id
+    }
+
     pub(crate) fn get(&self, path: &str) -> Call {
         self.request("GET", path)
     }
@@ -219,7 +227,7 @@ impl Rig {
 }
 
 /// Waits for something that happens sooner than memory ages by itself.
-pub(crate) async fn until(what: &str, condition: impl AsyncFn() -> bool) {
+pub(crate) async fn soon(what: &str, condition: impl AsyncFn() -> bool) {
     let wait = async {
         while !condition().await {
             sleep(Duration::from_millis(5)).await;

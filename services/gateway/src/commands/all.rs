@@ -1,33 +1,11 @@
 //! `wa-gateway all`: everything in one process.
 
-use std::{
-    io::{self, IsTerminal as _},
-    path::Path,
-};
+use std::path::Path;
 
-use config::{Config, LogFormat};
-use wa_gateway::{Gateway, StartError, lifecycle::Signals};
+use wa_gateway::Roles;
 
-use super::{Failure, block_on};
+use super::{Failure, serve};
 
 pub(crate) fn run(file: Option<&Path>) -> Result<(), Failure> {
-    let config = Config::load(file).map_err(Failure::settings)?;
-    let terminal = io::stderr().is_terminal();
-    let _logs = telemetry::init(&telemetry::TelemetryOptions {
-        colours: terminal,
-        format: match config.log_format(terminal) {
-            LogFormat::Json => telemetry::Format::Json,
-            LogFormat::Text => telemetry::Format::Text,
-        },
-        filter: config.logging.filter.clone(),
-    })
-    .map_err(Failure::settings)?;
-    block_on(async {
-        let signals = Signals::listen().map_err(Failure::running)?;
-        let gateway = Gateway::start(&config).await.map_err(|error| match error {
-            StartError::Settings(_) => Failure::settings(error),
-            StartError::Running(_) => Failure::running(error),
-        })?;
-        gateway.run_until(signals).await.map_err(Failure::running)
-    })
+    serve::run(Roles::All, file)
 }

@@ -1,7 +1,8 @@
-//! `wa-gateway healthcheck`: asks a running gateway whether it is able to serve.
+//! `wa-gateway healthcheck`: asks a running process whether it is able to serve.
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
+use clap::ValueEnum;
 use config::Config;
 use egress::{EgressOptions, Policy, Request};
 
@@ -9,18 +10,48 @@ use super::{Failure, block_on, print};
 
 const DEADLINE: Duration = Duration::from_secs(5);
 
-pub(crate) fn run(file: Option<&Path>) -> Result<(), Failure> {
+/// Which process is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Role {
+    All,
+    Api,
+    SessionRunner,
+    WebhookDispatcher,
+}
+
+pub(crate) fn run(role: Option<Role>, file: Option<&Path>) -> Result<(), Failure> {
     let config = Config::load(file).map_err(Failure::settings)?;
-    let mut address: SocketAddr = config.listen().map_err(Failure::settings)?.address;
+    let api = config.listen().map_err(Failure::settings)?.address;
+    let addresses = match role {
+        Some(Role::All | Role::Api) => vec![api],
+        Some(Role::SessionRunner | Role::WebhookDispatcher) => vec![config.http.health],
+        None => vec![api, config.http.health],
+    };
+    block_on(async {
+        let client = egress::Client::new(EgressOptions::default()).map_err(Failure::running)?;
+        let mut failure = None;
+        for address in addresses {
+            let url = format!("http://{}/ready", on_this_machine(address));
+            let request = Request::new(Policy::Trusted, http::Method::GET, url).deadline(DEADLINE);
+            match client.request(request).await {
+                Ok(response) => {
+                    let body = String::from_utf8_lossy(&response.body);
+                    return if response.status.is_success() {
+                        print(body)
+                    } else {
+                        Err(Failure::running(body))
+                    };
+                }
+                Err(error) => drop(failure.get_or_insert_with(|| Failure::running(error))),
+            }
+        }
+        Err(failure.unwrap_or_else(|| Failure::running("nothing runs here")))
+    })
+}
+
+fn on_this_machine(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }
-    block_on(async {
-        let client = egress::Client::new(EgressOptions::default()).map_err(Failure::running)?;
-        let url = format!("http://{address}/ready");
-        let request = Request::new(Policy::Trusted, http::Method::GET, url).deadline(DEADLINE);
-        let response = client.request(request).await.map_err(Failure::running)?;
-        let body = String::from_utf8_lossy(&response.body);
-        if response.status.is_success() { print(body) } else { Err(Failure::running(body)) }
-    })
+    address
 }

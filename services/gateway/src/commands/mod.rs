@@ -1,11 +1,16 @@
 //! One file a subcommand.
 
 pub(crate) mod all;
+pub(crate) mod api;
 pub(crate) mod config;
 pub(crate) mod healthcheck;
 pub(crate) mod import;
 pub(crate) mod migrate;
 pub(crate) mod openapi;
+pub(crate) mod session_runner;
+pub(crate) mod webhook_dispatcher;
+
+mod serve;
 
 use std::{
     fmt::Display,

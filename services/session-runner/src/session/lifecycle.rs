@@ -70,8 +70,16 @@ pub(crate) struct Lifecycle {
 }
 
 impl Lifecycle {
-    pub(crate) const fn new(linked: bool) -> Self {
-        Self { linked, was_connected: false, offers: 0, replaced_at: None }
+    /// Of a session that was in `state` when it was claimed: its last owner may have held it on line.
+    pub(crate) const fn new(linked: bool, state: SessionState) -> Self {
+        let was_connected = matches!(state, SessionState::Connected | SessionState::Reconnecting);
+        Self { linked, was_connected, offers: 0, replaced_at: None }
+    }
+
+    /// What to store when a session that was taken over as connected is not on line in time: a hand-over is no news, an
+    /// owner that died is.
+    pub(crate) fn overdue(&self) -> Step {
+        Step::because(self.on_the_way(), "its runner is gone; connecting again")
     }
 
     /// Whether it can connect without a scan.
@@ -196,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_number_is_linked_and_connects() {
-        let mut lifecycle = Lifecycle::new(false);
+        let mut lifecycle = Lifecycle::new(false, SessionState::Connecting);
         let qr = Happened::Qr { text: "2@x".into(), lifetime: Duration::from_mins(1) };
         let (step, course) = lifecycle.follow(qr, NOW);
         assert_eq!(step.unwrap().qr.unwrap().expires_at, NOW + Duration::from_mins(1));
@@ -212,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_lost_connection_is_connecting_or_reconnecting() {
-        let mut lifecycle = Lifecycle::new(true);
+        let mut lifecycle = Lifecycle::new(true, SessionState::Connecting);
         let drop = || Happened::Disconnected { reason: "closed".into() };
         assert_eq!(follow(&mut lifecycle, drop()), (Some(SessionState::Connecting), Course::Stay));
         follow(&mut lifecycle, Happened::Connected);
@@ -220,15 +228,23 @@ mod tests {
     }
 
     #[test]
+    fn a_session_that_was_taken_over_is_reconnecting() {
+        let mut lifecycle = Lifecycle::new(true, SessionState::Connected);
+        assert_eq!(lifecycle.overdue().to, SessionState::Reconnecting);
+        let failed = Happened::ConnectFailed { reason: "refused".into() };
+        assert_eq!(follow(&mut lifecycle, failed), (Some(SessionState::Reconnecting), Course::Stay));
+    }
+
+    #[test]
     fn a_logged_out_session_is_never_tried_again() {
-        let mut lifecycle = Lifecycle::new(true);
+        let mut lifecycle = Lifecycle::new(true, SessionState::Connecting);
         let (step, course) = lifecycle.follow(Happened::LoggedOut { reason: "unlinked".into() }, NOW);
         assert_eq!((step.unwrap().linked, course), (Some(false), Course::End(Ending::Over)));
     }
 
     #[test]
     fn replaced_is_tried_once_more() {
-        let mut lifecycle = Lifecycle::new(true);
+        let mut lifecycle = Lifecycle::new(true, SessionState::Connecting);
         assert!(matches!(
             follow(&mut lifecycle, Happened::Replaced),
             (Some(SessionState::Connecting), Course::Reopen { .. })
@@ -243,7 +259,7 @@ mod tests {
 
     #[test]
     fn pairing_is_offered_for_a_while() {
-        let mut lifecycle = Lifecycle::new(false);
+        let mut lifecycle = Lifecycle::new(false, SessionState::Connecting);
         for _ in 1..PAIRING_OFFERS {
             assert!(matches!(
                 follow(&mut lifecycle, Happened::QrExhausted),

@@ -13,14 +13,20 @@ mod outbox;
 mod receipts;
 mod sending;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use bus::{
     Server,
     messages::{Hint, SessionCommand},
     subjects,
 };
-use domain::{Fence, Timestamp, session::Session};
+use domain::{
+    Fence, RunnerId, Timestamp,
+    session::{Session, SessionState},
+};
 use storage::{Claimed, Transition};
 use tokio::{
     sync::{Notify, Semaphore},
@@ -46,6 +52,9 @@ const COMMANDS: usize = 1024;
 /// How long messages under way may take when the session is given back.
 const FINISH_SENDING: Duration = Duration::from_millis(500);
 
+/// How long a session that was taken over may say that it is connected before it is: a hand-over takes less.
+const TAKEN_OVER: Duration = Duration::from_secs(5);
+
 /// How long to wait before opening the client again after the database could not be read.
 const OPEN_AGAIN: Duration = Duration::from_secs(5);
 
@@ -63,6 +72,8 @@ impl Nudge {
 pub(crate) struct Ends {
     /// In order: what is under way is finished, the session given back.
     pub give: CancellationToken,
+    /// Who gets it then; anybody when it is empty.
+    pub to: Arc<OnceLock<RunnerId>>,
     /// At once, without another write.
     pub cut: CancellationToken,
     /// Taken while ending in order.
@@ -93,7 +104,8 @@ pub(crate) async fn run(
     let Ok(mut commands) = parts.bus.serve(&subject, COMMANDS).await else { return Ending::Lost };
     let mut task = Task {
         fence: claimed.fence,
-        lifecycle: Lifecycle::new(claimed.session.credentials_present),
+        lifecycle: Lifecycle::new(claimed.session.credentials_present, claimed.session.state),
+        overdue: (claimed.session.state == SessionState::Connected).then(|| Instant::now() + TAKEN_OVER),
         session: claimed.session,
         sending: Sending::new(
             parts.database.clone(),
@@ -111,6 +123,7 @@ pub(crate) async fn run(
         }),
         answering: JoinSet::new(),
         leaving: ends.leaving,
+        to: ends.to,
         lease,
         nudge,
         parts,
@@ -127,6 +140,8 @@ struct Task {
     lease: Arc<SessionLease>,
     nudge: Nudge,
     lifecycle: Lifecycle,
+    /// When a session that was taken over must be on line, or be told not to be.
+    overdue: Option<Instant>,
     sending: Sending,
     receipts: Receipts,
     fetching: Fetching,
@@ -134,6 +149,8 @@ struct Task {
     answering: JoinSet<()>,
     /// Bounds how many sessions of this runner leave at the same time.
     leaving: Arc<Semaphore>,
+    /// Who gets the session when it is given.
+    to: Arc<OnceLock<RunnerId>>,
 }
 
 impl Task {
@@ -193,7 +210,7 @@ impl Task {
     ) -> Course {
         client.start();
         loop {
-            let next_look = self.sending.next_look();
+            let (next_look, overdue) = (self.sending.next_look(), self.overdue);
             let course = tokio::select! {
                 biased;
                 () = give.cancelled() => Course::End(Ending::Given),
@@ -210,6 +227,10 @@ impl Task {
                 Some(()) = self.receipts.progress() => Course::Stay,
                 () = self.fetching.progress() => Course::Stay,
                 Some(_) = self.answering.join_next() => Course::Stay,
+                () = tokio::time::sleep_until(overdue.unwrap_or_else(Instant::now)), if overdue.is_some() => {
+                    self.overdue = None;
+                    self.step(self.lifecycle.overdue(), client).await.unwrap_or(Course::Stay)
+                }
                 () = tokio::time::sleep_until(next_look.unwrap_or_else(Instant::now)), if next_look.is_some() => {
                     self.sending.look_again();
                     Course::Stay
@@ -229,22 +250,28 @@ impl Task {
         }
         let now = self.parts.clock.now();
         let (step, course) = self.lifecycle.follow(happened, now);
-        if let Some(step) = step {
-            let connected = step.connected;
-            match self.record(step).await {
-                Ok(()) => {}
-                Err(storage::Error::LeaseLost) => return Course::End(Ending::Lost),
-                Err(error) => {
-                    tracing::error!(session.id = %self.fence.session, %error, "a state could not be stored");
-                    // What is not stored did not happen: start over, so that the row tells the truth again.
-                    return Course::Reopen { after: OPEN_AGAIN };
-                }
+        let Some(step) = step else { return course };
+        self.step(step, client).await.unwrap_or(course)
+    }
+
+    /// Takes a step; returns where to go when it could not be stored.
+    async fn step(&mut self, step: Step, client: &Client) -> Option<Course> {
+        self.overdue = None;
+        let connected = step.connected;
+        match self.record(step).await {
+            Ok(()) => {
+                let online = connected && client.is_connected();
+                self.sending.set_connected(online);
+                self.fetching.set_online(online.then_some(client));
+                None
             }
-            let online = connected && client.is_connected();
-            self.sending.set_connected(online);
-            self.fetching.set_online(online.then_some(client));
+            Err(storage::Error::LeaseLost) => Some(Course::End(Ending::Lost)),
+            Err(error) => {
+                tracing::error!(session.id = %self.fence.session, %error, "a state could not be stored");
+                // What is not stored did not happen: start over, so that the row tells the truth again.
+                Some(Course::Reopen { after: OPEN_AGAIN })
+            }
         }
-        course
     }
 
     /// Stores a step, then tells those who watch.
@@ -294,7 +321,11 @@ impl Task {
         if ending == Ending::Lost {
             return ending;
         }
-        if let Err(error) = self.parts.database.release_session(self.fence).await {
+        let released = match self.to.get().filter(|_| ending == Ending::Given) {
+            Some(to) => self.parts.database.hand_session_to(self.fence, *to).await,
+            None => self.parts.database.release_session(self.fence).await,
+        };
+        if let Err(error) = released {
             tracing::warn!(session.id = %self.fence.session, %error, "the session could not be given back");
         }
         // Also when it is over: its owner may have started it again by now.

@@ -146,6 +146,7 @@ fn leave(inner: &Arc<Inner>, login: &Login, request: &NodeRef<'_>) -> Answer {
         if let Some(group) = inner.groups.get(&user) {
             let members = group.member_accounts(inner);
             group.state.lock().members.remove(&login.account.number);
+            rotate_sender_keys(inner, &group);
             let removed =
                 NodeBuilder::new("remove").children([participant(&login.account, Role::Member)]).build();
             notify(inner, &login.account, Some(login.device), &group, &members, removed);
@@ -190,10 +191,21 @@ fn change_members(context: &Context<'_>, login: &Login, group: &Arc<Group>, requ
         results.push(result);
     }
     if !changed.is_empty() {
+        if &*request.tag == "remove" {
+            rotate_sender_keys(inner, group);
+        }
         let change = NodeBuilder::new_dynamic(request.tag.to_string()).children(changed).build();
         notify(inner, &login.account, Some(login.device), group, &audience, change);
     }
     Answer::one(NodeBuilder::new_dynamic(request.tag.to_string()).children(results).build())
+}
+
+/// Whoever is gone must not read what the phones of the others write from now on.
+fn rotate_sender_keys(inner: &Inner, group: &Group) {
+    let jid = group.jid().to_string();
+    for member in group.member_accounts(inner) {
+        member.phone.lock().rotate_sender_key(&jid);
+    }
 }
 
 /// Carries out one change; false when there was nothing to change.

@@ -35,7 +35,7 @@ pub(super) fn handle(context: &Context<'_>, login: &Login, iq: &NodeRef<'_>) -> 
     }
 }
 
-/// Right after a new companion's first upload its phone hands it the app-state keys.
+/// Right after a new companion's first upload its phone hands it the app-state keys, and its history.
 pub(super) fn after_upload(inner: &Arc<Inner>, login: &Login) {
     let fresh = {
         let mut state = login.account.state.lock();
@@ -46,6 +46,7 @@ pub(super) fn after_upload(inner: &Arc<Inner>, login: &Login) {
     };
     if fresh {
         phone::receive::share_keys(inner, &login.account, login.device);
+        phone::receive::send_history(inner, &login.account, login.device);
     }
 }
 

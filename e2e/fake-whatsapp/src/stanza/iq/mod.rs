@@ -116,7 +116,7 @@ fn of_device(context: &Context<'_>, login: &Login, xmlns: &str, iq: &NodeRef<'_>
 pub(crate) enum FollowUp {
     /// The client has gone active: what has come for it.
     Activate,
-    /// The client has uploaded its first prekeys: the app-state keys from its phone.
+    /// The client has uploaded its first prekeys: the app-state keys and the history from its phone.
     ShareKeys,
 }
 

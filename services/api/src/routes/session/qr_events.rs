@@ -248,7 +248,7 @@ mod tests {
         assert_eq!(stream.next().await.unwrap().data["state"], "stopped");
         assert!(stream.next().await.is_none());
 
-        rig.post("/session/start", &json!({"session": "shop"})).send().await;
+        rig.session("shop").await;
         let mut stream = rig.get(FOLLOW).open().await;
         rig.get("/session/logout?session=shop").send().await;
         while stream.next().await.is_some() {}

@@ -43,8 +43,8 @@ pub(crate) async fn handler(
     }
     let started = match state.database.start_session(session.user, &session.name).await? {
         Started::Session(started) => started,
-        // Removed, and taken by somebody else, since it was looked up.
-        Started::Taken => return Err(LookupError::NoSession),
+        // Since it was looked up: removed, and taken by somebody else, or its user was.
+        Started::Taken | Started::NoUser => return Err(LookupError::NoSession),
     };
     announce::session_started(&state.bus, started.id);
     announce::events_stored(&state.bus, started.user);

@@ -20,8 +20,10 @@ const PAGE: &str = include_str!("../../../pages/pairing.html");
     get, path = "/session/start", tag = "session", operation_id = "startSessionPage",
     params(("session" = String, Query, description = "A name of your choice", example = "shop")),
     responses(
-        (status = 200, description = "A page; or, without a need to scan, the same JSON as with POST",
-            content_type = "text/html"),
+        (status = 200, description = "A page; or, without a need to scan, the same JSON as with POST", content(
+            (String = "text/html"),
+            (Object = "application/json", example = json!({"data": {"message": "Connected", "session": "shop"}})),
+        )),
         (status = 400, description = "It is connected already, or the name cannot be one", body = ProblemBody),
         (status = 403, description = "It is another user's", body = ProblemBody),
         (status = 503, description = "It cannot be linked now; the code is its state", body = ProblemBody),

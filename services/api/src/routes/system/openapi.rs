@@ -27,7 +27,23 @@ pub(crate) async fn handler() -> Result<Response<Body>, Problem> {
 
 #[cfg(test)]
 mod tests {
+    use std::{env, fs, path::Path};
+
     use crate::testing::Rig;
+
+    #[test]
+    fn the_committed_document_is_this_one() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json");
+        let document = crate::openapi().to_pretty_json().unwrap() + "\n";
+        if env::var_os("UPDATE_DOCS").is_some() {
+            fs::write(&path, &document).unwrap();
+        }
+        let written = fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            written == document,
+            "services/api/openapi.json is old: run `UPDATE_DOCS=1 cargo test -p api`"
+        );
+    }
 
     #[tokio::test]
     async fn every_documented_route_is_there() {

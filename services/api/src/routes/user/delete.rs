@@ -61,7 +61,7 @@ mod tests {
 
     use crate::{
         state::Settings,
-        testing::{Rig, until},
+        testing::{Rig, soon},
     };
 
     #[tokio::test]
@@ -136,7 +136,7 @@ mod tests {
         let start = rig.post("/session/start", &json!({"session": "anna_shop"})).send().await;
         start.fails(409, "session_removed", "The session was removed while it was being started");
         crate::announce::user_changed(&rig.bus, anna.id);
-        until("the other process forgets", async || {
+        soon("the other process forgets", async || {
             other.get("/session").by(&anna).send().await.status == 401
         })
         .await;

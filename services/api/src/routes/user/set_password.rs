@@ -60,7 +60,7 @@ mod tests {
     use serde_json::json;
     use tokio::task::JoinSet;
 
-    use crate::testing::{Rig, until};
+    use crate::testing::{Rig, soon};
 
     #[tokio::test]
     async fn the_old_password_dies_at_once_in_every_process() {
@@ -78,7 +78,7 @@ mod tests {
         let answer = rig.put(&url, &json!({"password": "new one"})).send().await;
         answer.is(200, r#"{"data":{"message":"Password updated successfully"}}"#);
         assert_eq!(rig.get("/session").by(&anna).send().await.status, 401, "not a moment later");
-        until("the other process forgets", async || {
+        soon("the other process forgets", async || {
             other.get("/session").by(&anna).send().await.status == 401
         })
         .await;
