@@ -15,7 +15,7 @@ async fn accept(stand: &Stand, session: SessionId, user: UserId, nth: u8) -> Mes
         user,
         wa_id: wa_message_id([nth; 9]),
         chat: "62811@s.whatsapp.net".into(),
-        content: Content::Text { text: "hi".into(), quoted: None },
+        content: Content::plain("hi"),
         idempotency: None,
         accepted_at: START,
         expires_at: START + MINUTE,
