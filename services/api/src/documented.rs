@@ -1,9 +1,12 @@
-//! The answers that any route may give, added to the document of each: a handler's own text lists what is its own.
+//! What is said of all routes alike, added to the document of each: a handler's own text lists what is its own.
 
 use utoipa::openapi::{
-    Content, Header, HeaderBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, path::Operation,
-    security::SecurityRequirement,
+    Content, Header, HeaderBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, Schema,
+    path::Operation, security::SecurityRequirement,
 };
+
+/// The words with which a handler says that its body is what stands in the contract's envelope.
+const ENVELOPE: &str = "as `data`";
 
 /// What applies to a route; each brings answers with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +53,7 @@ const ANSWERS: [Answer; 9] = [
     answer(Trait::Writes, "507", "The database has no room left, and nothing was stored"),
 ];
 
-/// Adds to every operation what its own text leaves out.
+/// Adds to every operation what its own text leaves out: the envelope of its body, and answers that are not its own.
 pub(crate) fn complete(document: &mut OpenApi) {
     for item in document.paths.paths.values_mut() {
         for operation in [&mut item.get, &mut item.head].into_iter().flatten() {
@@ -65,6 +68,7 @@ pub(crate) fn complete(document: &mut OpenApi) {
 }
 
 fn add(operation: &mut Operation, writes: bool) {
+    envelop(operation);
     let nobody = SecurityRequirement::default();
     let open = operation.security.as_ref().is_some_and(|any| any.iter().all(|one| *one == nobody));
     let body = operation.request_body.is_some();
@@ -82,6 +86,31 @@ fn add(operation: &mut Operation, writes: bool) {
             if let (RefOr::T(known), Some((name, about))) = (known, answer.header) {
                 known.headers.entry(name.to_owned()).or_insert_with(|| RefOr::T(header(about)));
             }
+        }
+    }
+}
+
+/// Puts the bodies of success into `{"data": …}` where the operation says so of one of them.
+fn envelop(operation: &mut Operation) {
+    let mut successes: Vec<&mut Response> = operation
+        .responses
+        .responses
+        .iter_mut()
+        .filter(|(status, _)| status.starts_with('2'))
+        .filter_map(|(_, response)| match response {
+            RefOr::T(response) => Some(response),
+            RefOr::Ref(_) => None,
+        })
+        .collect();
+    if !successes.iter().any(|response| response.description.contains(ENVELOPE)) {
+        return;
+    }
+    let contents = successes.iter_mut().filter_map(|response| response.content.get_mut("application/json"));
+    for content in contents {
+        let RefOr::T(content) = content else { continue };
+        if let Some(body) = content.schema.take() {
+            let envelope = ObjectBuilder::new().property("data", body).required("data").build();
+            content.schema = Some(RefOr::T(Schema::Object(envelope)));
         }
     }
 }
@@ -104,6 +133,54 @@ mod tests {
     fn statuses(document: &Value, method: &str, path: &str) -> Vec<String> {
         let answers = document["paths"][path][method]["responses"].as_object().unwrap();
         answers.keys().cloned().collect()
+    }
+
+    /// The schema that a reference stands for.
+    fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
+        let target = schema["$ref"].as_str().and_then(|name| document.pointer(name.trim_start_matches('#')));
+        target.unwrap_or(schema)
+    }
+
+    /// What an example says that its schema does not, or the other way round.
+    fn misfit(document: &Value, schema: &Value, example: &Value) -> Option<String> {
+        let schema = resolved(document, schema);
+        let (Some(known), Some(shown)) = (schema["properties"].as_object(), example.as_object()) else {
+            return None;
+        };
+        if let Some(name) = shown.keys().find(|name| !known.contains_key(*name)) {
+            return Some(format!("{name} is not in the schema"));
+        }
+        let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        if let Some(name) = required.into_iter().find(|name| !shown.contains_key(*name)) {
+            return Some(format!("{name} is missing in the example"));
+        }
+        shown.iter().find_map(|(name, value)| misfit(document, &known[name], value))
+    }
+
+    #[test]
+    fn examples_fit_their_schemas() {
+        let document = json!(crate::openapi());
+        let mut misfits = Vec::new();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                for (status, response) in operation["responses"].as_object().unwrap() {
+                    let content = &response["content"]["application/json"];
+                    let examples = content["examples"].as_object().into_iter().flatten();
+                    let examples =
+                        examples.map(|(_, example)| &example["value"]).chain(content.get("example"));
+                    let misfit = |example| misfit(&document, &content["schema"], example);
+                    misfits.extend(
+                        examples
+                            .filter_map(misfit)
+                            .map(|misfit| format!("{method} {path} {status}: {misfit}")),
+                    );
+                }
+            }
+        }
+        assert!(misfits.is_empty(), "{misfits:#?}");
+        let text = &document["paths"]["/message/send-text"]["post"]["responses"]["202"];
+        let text = &text["content"]["application/json"]["schema"];
+        assert_eq!(text["properties"]["data"]["$ref"], "#/components/schemas/SentBody");
     }
 
     #[test]

@@ -5,10 +5,9 @@ use axum::{
     http::{HeaderValue, Response, StatusCode, header},
 };
 use serde::Serialize;
-use utoipa::ToSchema;
 
 /// The contract's envelope: `{"data": …}`.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize)]
 pub(crate) struct Data<T> {
     pub(crate) data: T,
 }

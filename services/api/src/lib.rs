@@ -5,7 +5,9 @@
 //!    `Caller` (anybody with valid credentials), an `Actor` (and it changes something) or a `Watcher`, then its
 //!    fields in the order of the contract.
 //! 2. Its `From<Error> for Problem`: which status, code and words.
-//! 3. One line in `router.rs`, and one among the paths of its document.
+//! 3. One line in `router.rs`, and one among the paths of its document. A body of which the text says "as `data`" gets
+//!    its envelope there, and the answers that every route may give are added (`documented.rs`).
+//! 4. `UPDATE_DOCS=1 cargo test -p api` writes `openapi.json` anew.
 
 mod access;
 mod announce;

@@ -15,7 +15,7 @@ use crate::{
     access::{LookupError, PathName},
     auth::Caller,
     error::ProblemBody,
-    json::{self, Data},
+    json,
     state::ApiState,
 };
 
@@ -56,7 +56,7 @@ pub(crate) struct MessageBody<'a> {
     params(("id" = String, Path, description = "`data.id` of the answer to sending it",
         example = "msg_0193b3f0a1b27c3d8e4f5a6b7c8d9e0f")),
     responses(
-        (status = 200, description = "The message", body = Data<MessageBody>),
+        (status = 200, description = "The message, as `data`", body = MessageBody),
         (status = 404, description = "You have no such message", body = ProblemBody,
             example = json!({"message": "Message not found", "code": "message_not_found"})),
     )

@@ -8,7 +8,6 @@ use crate::{
     auth::{Actor, Caller},
     error::ProblemBody,
     fields::{Fields, Invalid, JsonFields},
-    json::Data,
     sending::{self, IdempotencyHeader, Order, SendError, Sent, SentBody},
     state::ApiState,
 };
@@ -82,9 +81,9 @@ impl SendText {
     params(("Idempotency-Key" = Option<String>, Header,
         description = "The same key on the same request is the same message, however often it is sent")),
     responses(
-        (status = 200, description = "WhatsApp has it", body = Data<SentBody>),
+        (status = 200, description = "WhatsApp has it; the message, as `data`", body = SentBody),
         (status = 202, description = "It is stored and will be sent when the session is connected: `status` is \
-            `QUEUED`", body = Data<SentBody>),
+            `QUEUED`", body = SentBody),
         (status = 400, description = "Not a request that can be carried out", body = ProblemBody, examples(
             ("Field" = (value = json!({"message": "Required field 'text' on json", "code": "invalid_field"}))),
             ("Session" = (value = json!({"message": "Session does not exist", "code": "session_not_found"}))),

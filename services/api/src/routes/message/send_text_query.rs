@@ -6,7 +6,6 @@ use crate::{
     auth::Actor,
     error::ProblemBody,
     fields::QueryFields,
-    json::Data,
     routes::message::send_text::SendText,
     sending::{IdempotencyHeader, SendError, Sent, SentBody},
     state::ApiState,
@@ -17,8 +16,8 @@ use crate::{
     get, path = "/message/send-text", tag = "message", operation_id = "sendTextQuery",
     params(SendText),
     responses(
-        (status = 200, description = "WhatsApp has it", body = Data<SentBody>),
-        (status = 202, description = "It is stored and will be sent when the session is connected", body = Data<SentBody>),
+        (status = 200, description = "WhatsApp has it; the message, as `data`", body = SentBody),
+        (status = 202, description = "It is stored and will be sent when the session is connected", body = SentBody),
         (status = 400, description = "Not a request that can be carried out", body = ProblemBody),
         (status = 403, description = "It is another user's session", body = ProblemBody),
     )
