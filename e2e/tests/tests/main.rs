@@ -11,9 +11,9 @@ mod commit_before_ack;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
-mod independent_client;
-#[cfg(test)]
 mod conversations;
+#[cfg(test)]
+mod independent_client;
 #[cfg(test)]
 mod kill_in_the_middle;
 #[cfg(test)]

@@ -5,6 +5,7 @@ use axum::{
     http::{HeaderValue, Response, StatusCode, header},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The contract's envelope: `{"data": …}`.
 #[derive(Serialize)]

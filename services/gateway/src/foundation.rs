@@ -191,7 +191,7 @@ impl Foundation {
         );
         let alive = runner.alive();
         let role = Role::new("session-runner", async move {
-            runner.run(stop).await;
+            Box::pin(runner.run(stop)).await;
             Ok(())
         });
         Ok((role, alive))

@@ -31,6 +31,8 @@ pub(super) fn inbound(message: &wa::Message, info: &MessageInfo) -> Option<Inbou
         return None;
     }
     let (message, edited) = unwrapped(message);
+    // An edit brings the file again that the edited message has brought.
+    let media = if edited.is_some() { None } else { media(message) };
     let (kind, detail) = if let Some(edit) = edited {
         ("edit", Some(Detail::Edited { message_id: edit.message_id().map(clean) }))
     } else if let Some(message_id) = deleted(message) {
@@ -53,8 +55,7 @@ pub(super) fn inbound(message: &wa::Message, info: &MessageInfo) -> Option<Inbou
         detail,
         sent_at: Timestamp(info.timestamp.timestamp_millis()),
         replayed: info.is_offline,
-        // An edit brings the file again that the edited message has brought.
-        media: if edited.is_some() { None } else { media(message) },
+        media,
     })
 }
 

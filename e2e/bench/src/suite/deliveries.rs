@@ -103,6 +103,7 @@ async fn backlog(database: &Database, receiver: &Receiver, round: u32) -> Result
             text: Some(receiver.announce(Instant::now())),
             kind: "text".to_owned(),
             detail: None,
+            media: None,
             sent_at: Timestamp(0),
             replayed: false,
         });

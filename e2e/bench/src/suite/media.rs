@@ -107,22 +107,22 @@ fn setup(error: impl std::fmt::Display) -> Problem {
 
 /// The gateway's memory from now on.
 struct Peak {
-    pid: u32,
+    pids: Vec<u32>,
     before: u64,
     began: Instant,
 }
 
 impl Peak {
     fn watch(gateway: &Gateway) -> Result<Self> {
-        let pid = gateway.pid()?;
-        machine::forget_peak(pid)?;
-        Ok(Self { pid, before: machine::resident(pid)?, began: Instant::now() })
+        let pids = gateway.pids()?;
+        machine::forget_peak(&pids)?;
+        Ok(Self { before: machine::resident(&pids)?, pids, began: Instant::now() })
     }
 
     #[expect(clippy::cast_precision_loss, reason = "kilobytes of some gigabytes")]
     fn report(&self, report: &mut Report, what: &str) -> Result<()> {
         let mib = |kib: u64| kib as f64 / 1024.0;
-        let (took, peak) = (self.began.elapsed().as_secs_f64(), machine::peak(self.pid)?);
+        let (took, peak) = (self.began.elapsed().as_secs_f64(), machine::peak(&self.pids)?);
         report.figure(format!("{what}: time"), took, "s");
         report.figure(format!("{what}: rate"), SIZE as f64 / f64::from(1 << 20) / took, "MiB/s");
         report.figure(format!("{what}: memory before"), mib(self.before), "MiB");

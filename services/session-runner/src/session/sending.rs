@@ -411,10 +411,11 @@ const TOO_MANY: &str = "429";
 fn verdict(error: &Undone) -> Verdict {
     match error {
         Undone::File(OutgoingError::File(failure)) => Verdict::Fail(failure.code),
-        Undone::File(OutgoingError::Later(_)) | Undone::Storage(_) => Verdict::Again(AGAIN),
         Undone::Send(SendError::Refused { code }) if code == TOO_MANY => Verdict::Again(AGAIN_WHEN_LIMITED),
         // A lost lease ends the session's task; whoever owns the session now sends the message.
-        Undone::Send(SendError::LeaseLost) => Verdict::Again(AGAIN),
+        Undone::File(OutgoingError::Later(_)) | Undone::Storage(_) | Undone::Send(SendError::LeaseLost) => {
+            Verdict::Again(AGAIN)
+        }
         Undone::Send(error) if error.is_transient() => Verdict::Again(AGAIN),
         Undone::Send(SendError::Refused { .. }) => Verdict::Fail(FailureCode::Refused),
         Undone::Send(_) => Verdict::Fail(FailureCode::Invalid),
