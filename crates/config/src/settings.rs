@@ -220,6 +220,8 @@ settings! {
         MESSAGE_TTL_SECONDS ttl: Duration = Or("86400", Seconds(1000..=2_592_000_000));
         /// Messages that may wait for one session.
         SEND_QUEUE_LIMIT queue_limit: u64 = Or("10000", Number(1..=10_000_000));
+        /// How long messages that were sent, or failed, are kept, in days. 0: for ever.
+        MESSAGES_RETENTION_DAYS messages_retention_days: u32 = Or("90", Number(0..=36_500));
         /// Show "typing" before a message, as the Node gateway did: up to five seconds each. A request may say otherwise.
         TYPING_INDICATOR typing_indicator: bool = Or("off", Flag);
     }
@@ -237,6 +239,8 @@ settings! {
         WEBHOOK_CONCURRENCY_PER_ENDPOINT concurrency_per_endpoint: usize = Or("16", Number(1..=10_000));
         /// How much of an answer is read.
         WEBHOOK_ANSWER_LIMIT_BYTES answer_limit: u64 = Or("65536", Number(0..=16_777_216));
+        /// How long events and their delivered webhooks are kept, in days; webhooks that were given up are kept three times as long. 0: for ever.
+        EVENTS_RETENTION_DAYS events_retention_days: u32 = Or("30", Number(0..=36_500));
     }
     /// Outgoing requests: where URLs given by users may lead.
     egress: Egress {

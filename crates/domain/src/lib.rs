@@ -16,6 +16,7 @@ pub mod session;
 pub mod user;
 pub mod vcard;
 pub mod webhook;
+pub mod webhook_auth;
 
 pub use clock::{Clock, ManualClock, SharedClock, SystemClock, Timestamp};
 pub use degrees::Degrees;

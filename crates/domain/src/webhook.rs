@@ -5,7 +5,9 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::{DeliveryId, EndpointId, EventId, event::EventKind, session::text_enum};
+use crate::{
+    DeliveryId, EndpointId, EventId, SessionId, Timestamp, UserId, event::EventKind, session::text_enum,
+};
 
 text_enum! {
     /// How an endpoint's address becomes the address of one webhook.
@@ -66,6 +68,8 @@ pub struct ClaimedDelivery {
     pub id: DeliveryId,
     pub event: EventId,
     pub endpoint: EndpointId,
+    /// Whose event it is: their settings say how the webhook authenticates.
+    pub user: UserId,
     pub kind: EventKind,
     pub payload: String,
     pub url: String,
@@ -74,11 +78,102 @@ pub struct ClaimedDelivery {
     pub trusted: bool,
     /// Sealed signing secret.
     pub secret: Option<Vec<u8>>,
+    /// The one before, sealed, while it still signs as well.
+    pub previous_secret: Option<Vec<u8>>,
     /// Deliveries with the same key to the same endpoint go out one after the other.
     pub ordering_key: String,
     pub position: i64,
     /// Attempts so far.
     pub attempts: i32,
+    /// Those of them that were made before the last replay, which begins the schedule anew.
+    pub earlier_attempts: i32,
+}
+
+/// An endpoint, and how it has been lately.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    pub id: EndpointId,
+    /// `None`: the operator's.
+    pub user: Option<UserId>,
+    pub layout: UrlLayout,
+    pub url: String,
+    /// The kinds of event it wants.
+    pub kinds: Vec<EventKind>,
+    pub description: Option<String>,
+    pub enabled: bool,
+    pub disabled_reason: Option<String>,
+    /// Sealed signing secret.
+    pub secret: Option<Vec<u8>>,
+    /// The one before, sealed, while it still signs as well.
+    pub previous_secret: Option<Vec<u8>>,
+    pub previous_secret_until: Option<Timestamp>,
+    pub created_at: Timestamp,
+    /// Deliveries that wait, counted up to [`MOST_COUNTED`].
+    pub pending: i64,
+    /// Deliveries that were given up, counted up to [`MOST_COUNTED`].
+    pub dead: i64,
+    /// The newest delivery that was tried.
+    pub last: Option<LastDelivery>,
+}
+
+/// The newest delivery of an endpoint that was tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastDelivery {
+    pub id: DeliveryId,
+    pub state: DeliveryState,
+    /// The status of the last answer, when there was one.
+    pub status: Option<u16>,
+    /// What went wrong.
+    pub error: Option<String>,
+    pub at: Timestamp,
+}
+
+/// Rows are counted up to this number: beyond it nobody needs to know exactly.
+pub const MOST_COUNTED: i64 = 10_000;
+
+/// The most endpoints that a user may have, beside the callback.
+pub const MOST_ENDPOINTS: usize = 20;
+
+/// How long the secret before signs as well, once there is a new one.
+pub const SECRET_OVERLAP: Duration = Duration::from_hours(24);
+
+/// A delivery as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    pub id: DeliveryId,
+    /// Its place: deliveries are listed from the newest.
+    pub position: i64,
+    pub event: EventId,
+    /// The word for the event's kind, which may be one of a later version.
+    pub kind: String,
+    pub session: SessionId,
+    /// The session's name; `None` when it has been removed since.
+    pub session_name: Option<String>,
+    pub endpoint: EndpointId,
+    pub url: String,
+    /// Whose event it is.
+    pub user: UserId,
+    pub state: DeliveryState,
+    pub attempts: i32,
+    /// When the next attempt is due, for one that waits.
+    pub next_attempt_at: Option<Timestamp>,
+    /// The status of the last answer, when there was one.
+    pub last_status: Option<u16>,
+    /// The first bytes of the last answer, or why there was none; nothing once it is delivered.
+    pub last_error: Option<String>,
+    pub created_at: Timestamp,
+    pub finished_at: Option<Timestamp>,
+}
+
+/// One try of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryAttempt {
+    pub number: i32,
+    pub at: Timestamp,
+    pub duration: Duration,
+    pub status: Option<u16>,
+    /// The first bytes of the answer, or why there was none.
+    pub answer: Option<String>,
 }
 
 /// What became of one attempt.

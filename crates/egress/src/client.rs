@@ -147,8 +147,9 @@ impl Client {
         }
     }
 
-    /// What can be said about a URL before any name is resolved.
-    fn check(&self, policy: Policy, url: &Url) -> Result<(), Error> {
+    /// What can be said about a URL before any name is resolved. Each request checks it again, and what its name
+    /// leads to.
+    pub fn check(&self, policy: Policy, url: &Url) -> Result<(), Error> {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(Error::InvalidUrl { reason: "only http and https URLs are possible".to_owned() });
         }

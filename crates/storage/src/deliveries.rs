@@ -14,6 +14,14 @@ use crate::{
     group_commit::Write,
 };
 
+/// The endpoint of a delivery takes nothing more, so what waits for it is given up. What waits for the operator's
+/// address stays while that is only not set.
+pub(crate) const GIVES_UP: &str = "EXISTS (SELECT 1 FROM endpoints e WHERE e.id = deliveries.endpoint_id
+    AND NOT e.enabled AND (e.layout <> 'base' OR e.disabled_reason IS NOT NULL))";
+
+/// Why such a delivery is dead.
+pub(crate) const DISABLED: &str = "the endpoint was disabled";
+
 /// How an attempt ended and what follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settlement {
@@ -46,15 +54,12 @@ impl Database {
 
     /// Gives deliveries back that were claimed and not tried.
     pub async fn return_deliveries(&self, deliveries: &[DeliveryId]) -> Result<()> {
+        let now = self.now();
         let mut tx = self.begin().await?;
         for run in runs(deliveries) {
             with_conn!(&mut tx, conn => {
-                // What was in hand while its endpoint was disabled is given up like what was waiting.
                 let mut query = QueryBuilder::new(
-                    "UPDATE deliveries SET claimed_until = NULL, state = CASE
-                       WHEN EXISTS (SELECT 1 FROM endpoints e
-                                    WHERE e.id = deliveries.endpoint_id AND e.disabled_reason IS NOT NULL)
-                       THEN 'dead' ELSE 'pending' END
+                    "UPDATE deliveries SET state = 'pending', claimed_until = NULL
                      WHERE state = 'claimed' AND id IN (",
                 );
                 let mut list = query.separated(", ");
@@ -65,6 +70,7 @@ impl Database {
                 query.build().execute(conn).await?;
             });
         }
+        give_up_returned(&mut tx, deliveries, now).await?;
         Ok(tx.commit().await?)
     }
 
@@ -130,7 +136,7 @@ impl Write for Settle {
         None
     }
 
-    async fn apply(writes: &[&Self], _allowed: &Allowed, _shared: &Shared, tx: &mut Tx) -> Result<Vec<bool>> {
+    async fn apply(writes: &[&Self], _allowed: &Allowed, shared: &Shared, tx: &mut Tx) -> Result<Vec<bool>> {
         let mut settled: HashSet<Uuid> = HashSet::with_capacity(writes.len());
         for run in runs(writes) {
             let ids: Vec<Uuid> = with_conn!(tx, conn => {
@@ -180,6 +186,9 @@ impl Write for Settle {
         for Self(settlement) in writes.iter().filter(|write| write.0.next == Next::DisableEndpoint) {
             disable(tx, settlement.endpoint, settlement.at).await?;
         }
+        let retried = writes.iter().filter(|write| matches!(write.0.next, Next::RetryAfter(_)));
+        let retried: Vec<DeliveryId> = retried.map(|write| write.0.delivery).collect();
+        give_up_returned(tx, &retried, shared.clock.now()).await?;
         Ok(writes.iter().map(|write| settled.contains(&write.0.delivery.uuid())).collect())
     }
 }
@@ -201,16 +210,47 @@ async fn disable(tx: &mut Tx, endpoint: EndpointId, at: Timestamp) -> Result<()>
             "UPDATE endpoints SET enabled = FALSE, disabled_reason = 'it answered 410 Gone' WHERE id = $1",
         )
         .bind(endpoint.uuid())
-        .execute(&mut *conn)
+        .execute(conn)
         .await?;
+    });
+    give_up_waiting(tx, endpoint, "the endpoint answered 410 Gone", at).await
+}
+
+/// Gives up what waits for an endpoint. What is in somebody's hands is given up when it comes back.
+pub(crate) async fn give_up_waiting(
+    tx: &mut Tx,
+    endpoint: EndpointId,
+    reason: &str,
+    at: Timestamp,
+) -> Result<()> {
+    with_conn!(tx, conn => {
         sqlx::query(
-            "UPDATE deliveries SET state = 'dead', last_error = 'the endpoint answered 410 Gone', finished_at = $2
+            "UPDATE deliveries SET state = 'dead', last_error = $3, finished_at = $2
              WHERE endpoint_id = $1 AND state IN ('pending', 'claimed') AND state = 'pending'",
         )
         .bind(endpoint.uuid())
         .bind(at.0)
+        .bind(reason)
         .execute(conn)
         .await?;
     });
+    Ok(())
+}
+
+/// Gives up those whose endpoint was disabled while they were in somebody's hands.
+async fn give_up_returned(tx: &mut Tx, deliveries: &[DeliveryId], at: Timestamp) -> Result<()> {
+    for run in runs(deliveries) {
+        with_conn!(tx, conn => {
+            let mut query = QueryBuilder::new("UPDATE deliveries SET state = 'dead', finished_at = ");
+            query.push_bind(at.0).push(", last_error = COALESCE(last_error, ").push_bind(DISABLED);
+            query.push(") WHERE state = 'pending' AND ").push(GIVES_UP).push(" AND id IN (");
+            let mut list = query.separated(", ");
+            for id in run {
+                list.push_bind(id.uuid());
+            }
+            query.push(")");
+            query.build().execute(conn).await?;
+        });
+    }
     Ok(())
 }

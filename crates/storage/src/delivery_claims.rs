@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use domain::{
-    DeliveryId, EndpointId, Timestamp,
+    DeliveryId, EndpointId, Timestamp, UserId,
     webhook::{ClaimedDelivery, ORDERED_ATTEMPTS},
 };
 use sqlx::{Database as Driver, FromRow, QueryBuilder};
@@ -39,12 +39,15 @@ struct Row {
     ordering_key: String,
     position: i64,
     attempts: i32,
+    earlier_attempts: i32,
     kind: String,
     payload: String,
+    owner: i64,
     url: String,
     layout: String,
     user_id: Option<i64>,
     secret: Option<Vec<u8>>,
+    previous_secret: Option<Vec<u8>>,
     /// When the last of those before it that still go first is due.
     behind: Option<i64>,
 }
@@ -68,7 +71,7 @@ impl Database {
         let ids = take(&mut tx, limit, now, now + hold, busy).await?;
         let mut deliveries = Vec::with_capacity(ids.len());
         let mut too_early = Vec::new();
-        for row in load(&mut tx, &ids).await? {
+        for row in load(&mut tx, &ids, now).await? {
             let id = row.id;
             match (row.behind, ClaimedDelivery::try_from(row)) {
                 (Some(turn), _) => too_early.push((id, turn)),
@@ -142,13 +145,17 @@ where
     query.push(")");
 }
 
-async fn load(tx: &mut Tx, ids: &[Uuid]) -> Result<Vec<Row>> {
+async fn load(tx: &mut Tx, ids: &[Uuid], now: Timestamp) -> Result<Vec<Row>> {
     let mut loaded = Vec::with_capacity(ids.len());
     for run in runs(ids) {
         let rows: Vec<Row> = with_conn!(tx, conn => {
             let mut query = QueryBuilder::new(
-                "SELECT d.id, d.event_id, d.endpoint_id, d.ordering_key, d.position, d.attempts, v.kind, v.payload,
-                   e.url, e.layout, e.user_id, e.secret,
+                "SELECT d.id, d.event_id, d.endpoint_id, d.ordering_key, d.position, d.attempts, d.earlier_attempts,
+                   v.kind, v.payload, v.user_id AS owner, e.url, e.layout, e.user_id, e.secret,
+                   CASE WHEN e.previous_secret_until > ",
+            );
+            query.push_bind(now.0).push(
+                " THEN e.previous_secret END AS previous_secret,
                    (SELECT MAX(p.next_attempt_at) FROM deliveries p
                     WHERE p.endpoint_id = d.endpoint_id AND p.ordering_key = d.ordering_key
                       AND p.position < d.position AND p.state IN ('pending', 'claimed')
@@ -228,15 +235,18 @@ impl TryFrom<Row> for ClaimedDelivery {
             id: row.id.into(),
             event: row.event_id.into(),
             endpoint: row.endpoint_id.into(),
+            user: UserId(row.owner),
             kind: word(&row.kind)?,
             payload: row.payload,
             url: row.url,
             layout: word(&row.layout)?,
             trusted: row.user_id.is_none(),
             secret: row.secret,
+            previous_secret: row.previous_secret,
             ordering_key: row.ordering_key,
             position: row.position,
             attempts: row.attempts,
+            earlier_attempts: row.earlier_attempts,
         })
     }
 }

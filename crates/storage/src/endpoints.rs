@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::{
     Result,
     database::Database,
+    deliveries::give_up_waiting,
     driver::{Tx, runs, with_conn},
     rows::word,
 };
@@ -68,19 +69,28 @@ async fn set_contract_endpoint(
     url: Option<&str>,
     now: Timestamp,
 ) -> Result<()> {
-    // An endpoint that had deliveries is kept, so that its history is; taken away means disabled.
-    with_conn!(tx, conn => {
-        sqlx::query(
+    // An endpoint that had deliveries is kept, so that its history is; taken away means disabled. With another
+    // address, what waits goes there: its owner has moved.
+    let changed: Vec<Uuid> = with_conn!(tx, conn => {
+        sqlx::query_scalar(
             "UPDATE endpoints SET url = COALESCE($3, url), enabled = ($3 IS NOT NULL), disabled_reason = NULL
              WHERE layout = $1 AND COALESCE(user_id, 0) = COALESCE($2, 0)
-               AND (url <> $3 OR enabled <> ($3 IS NOT NULL) OR $3 IS NULL)",
+               AND (url <> $3 OR enabled <> ($3 IS NOT NULL) OR $3 IS NULL)
+             RETURNING id",
         )
         .bind(layout.as_str())
         .bind(user.map(|user| user.0))
         .bind(url)
-        .execute(conn)
-        .await?;
+        .fetch_all(conn)
+        .await?
     });
+    // Not what waits for the operator's: that address is read at every start, and one start without it must not
+    // give anything up.
+    if url.is_none() && layout == UrlLayout::Callback {
+        for endpoint in changed {
+            give_up_waiting(tx, endpoint.into(), "the callback was taken away", now).await?;
+        }
+    }
     if let Some(url) = url {
         with_conn!(tx, conn => {
             sqlx::query(

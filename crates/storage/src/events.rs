@@ -266,7 +266,7 @@ pub(crate) async fn announce(tx: &mut Tx, events: &[NewEvent<'_>], now: Timestam
     for run in runs(&deliveries) {
         with_conn!(tx, conn => {
             let mut query = QueryBuilder::new(
-                "INSERT INTO deliveries (id, event_id, endpoint_id, ordering_key, state, next_attempt_at,
+                "INSERT INTO deliveries (id, event_id, endpoint_id, user_id, ordering_key, state, next_attempt_at,
                    created_at) ",
             );
             query.push_values(run, |mut values, (event, endpoint)| {
@@ -274,6 +274,7 @@ pub(crate) async fn announce(tx: &mut Tx, events: &[NewEvent<'_>], now: Timestam
                     .push_bind(DeliveryId::new().uuid())
                     .push_bind(event.id.uuid())
                     .push_bind(endpoint.uuid())
+                    .push_bind(event.user.0)
                     .push_bind(ordering_key(event))
                     .push_bind("pending")
                     .push_bind(event.due(now).0)

@@ -7,7 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use domain::{Timestamp, UserId};
+use domain::{
+    Timestamp, UserId,
+    webhook_auth::{AuthType, Incomplete, RENEW_EARLY, Tokens, WebhookAuth, WebhookAuthChange},
+};
 use secrecy::SecretString;
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _, SqliteConnection,
@@ -18,7 +21,7 @@ use crate::{
     Result,
     database::Database,
     driver::{Tx, with_conn},
-    endpoints, users,
+    endpoints, users, webhook_auth,
 };
 
 /// A user as the Node gateway stored it.
@@ -56,6 +59,33 @@ pub struct NodeWebhookAuth {
     pub refresh_token: Option<SecretString>,
     /// Milliseconds since 1970.
     pub token_expiry: Option<i64>,
+}
+
+impl NodeWebhookAuth {
+    /// The same in our words; an error says what its type needs and has not. An unknown type is none.
+    pub fn settings(&self) -> Result<WebhookAuth, Incomplete> {
+        WebhookAuth::default().changed(WebhookAuthChange {
+            kind: self.kind.as_deref().and_then(AuthType::parse),
+            username: self.username.clone(),
+            password: self.password.clone(),
+            bearer_token: self.bearer_token.clone(),
+            client_id: self.client_id.clone(),
+            client_secret: self.client_secret.clone(),
+            token_url: self.token_url.clone(),
+            scope: self.scope.clone(),
+        })
+    }
+
+    /// The tokens held. One whose end is not known is renewed at once.
+    fn tokens(&self) -> Option<Tokens> {
+        let expires_at = Timestamp(self.token_expiry.unwrap_or(0));
+        Some(Tokens {
+            access: self.access_token.clone()?,
+            refresh: self.refresh_token.clone(),
+            expires_at,
+            renew_at: expires_at - RENEW_EARLY,
+        })
+    }
 }
 
 /// Why a file is not read.
@@ -205,6 +235,10 @@ impl Database {
         users::continue_numbering(&mut tx).await?;
         if let Some(url) = &user.callback_url {
             endpoints::set_callback(&mut tx, imported, Some(url), self.now()).await?;
+        }
+        if let Ok(settings) = user.webhook_auth.settings() {
+            let tokens = user.webhook_auth.tokens();
+            webhook_auth::take_over(&mut tx, &self.shared, imported, &settings, tokens.as_ref()).await?;
         }
         tx.commit().await?;
         Ok(Some(imported))

@@ -5,7 +5,8 @@ use domain::{
     media::MediaKind,
     message::{FailureCode, MessageState},
     session::SessionState,
-    webhook::UrlLayout,
+    webhook::{DeliveryState, UrlLayout},
+    webhook_auth::AuthType,
 };
 
 use crate::error::Error;
@@ -34,6 +35,8 @@ words! {
     EventKind = "event kind",
     UrlLayout = "endpoint layout",
     MediaKind = "kind of media",
+    DeliveryState = "delivery state",
+    AuthType = "webhook authentication",
 }
 
 /// Reads a word, or says that it is not one of this version's.

@@ -3,6 +3,8 @@
 
 mod accounts;
 mod deliveries;
+mod delivery_list;
+mod endpoints;
 mod fences;
 mod group_commit;
 mod inbound;
@@ -14,6 +16,7 @@ mod outbound;
 mod outbound_media;
 mod receipts;
 mod received;
+mod retention;
 mod rollout;
 mod schema;
 mod session_state;
@@ -22,3 +25,4 @@ mod stand;
 mod transitions;
 mod user_removal;
 mod users;
+mod webhook_auth;

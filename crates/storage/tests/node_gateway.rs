@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use domain::{Timestamp, UserId};
 use scratch::Dir;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{ConnectOptions as _, Connection as _, sqlite::SqliteConnectOptions};
 use storage::{NodeGatewayError, NodeUser, read_node_gateway};
 
@@ -161,5 +161,34 @@ on_both! {
             assert!(imported > UserId(7), "{name} is {imported}");
         }
         assert!(stand.user("gerd").await > UserId(7), "numbers go on");
+    }
+
+    async fn webhook_settings_and_tokens_come_along(stand) {
+        let secret = |text: &str| Some(SecretString::from(text));
+        let auth = storage::NodeWebhookAuth {
+            kind: Some("oauth2".into()),
+            client_id: Some("ci".into()),
+            client_secret: secret("cs"),
+            token_url: Some("https://t.example".into()),
+            access_token: secret("at"),
+            refresh_token: secret("rt"),
+            token_expiry: Some(1_795_376_171_500),
+            ..storage::NodeWebhookAuth::default()
+        };
+        let anna = NodeUser { webhook_auth: auth.clone(), ..user(None, "anna") };
+        let anna = stand.database.import_user(&anna).await.unwrap().unwrap();
+        let stored = stand.database.webhook_auth(anna).await.unwrap();
+        assert_eq!(stored.settings.oauth2().unwrap().secret.expose_secret(), "cs");
+        let tokens = stored.tokens.as_ref().unwrap();
+        assert_eq!((tokens.access.expose_secret(), tokens.expires_at), ("at", Timestamp(1_795_376_171_500)));
+        assert_eq!(tokens.renew_at, Timestamp(1_795_376_111_500));
+        assert_eq!(stand.database.account(anna).await.unwrap().unwrap().webhook_auth_type, "oauth2");
+
+        // Without what its type needs it is nothing; what it says must be said elsewhere.
+        let incomplete = storage::NodeWebhookAuth { client_secret: None, ..auth };
+        assert!(incomplete.settings().is_err());
+        let bob = NodeUser { webhook_auth: incomplete, ..user(None, "bob") };
+        let bob = stand.database.import_user(&bob).await.unwrap().unwrap();
+        assert!(!stand.database.webhook_auth(bob).await.unwrap().settings.has_credentials());
     }
 }

@@ -24,3 +24,8 @@ pub(crate) fn user_changed(bus: &Bus, user: UserId) {
 pub(crate) fn events_stored(bus: &Bus, user: UserId) {
     bus.publish(&subjects::events_stored(user), &Hint::EventsStored { user });
 }
+
+/// Webhooks are due.
+pub(crate) fn deliveries_due(bus: &Bus) {
+    bus.publish(&subjects::deliveries_due(), &Hint::DeliveriesDue);
+}

@@ -2,6 +2,7 @@
 //! wrong. A handler reads its fields in the order in which the contract lists them, so the first that is wrong is
 //! the one that is named.
 
+mod choices;
 mod form;
 mod lists;
 

@@ -17,7 +17,10 @@ use crate::{
     documented,
     edge::edge,
     error,
-    routes::{contact, dashboard, event, media, message, pages, runner, session, status, system, user},
+    routes::{
+        contact, dashboard, delivery, endpoint, event, media, message, pages, runner, session, status, system, user,
+        webhook_auth,
+    },
     sending,
     state::ApiState,
 };
@@ -77,6 +80,22 @@ pub fn router(state: ApiState) -> Router {
         .route("/docs", get(pages::docs::handler))
         .route("/docs/{file}", get(pages::docs::file))
         .route("/assets/{file}", get(pages::asset::handler))
+        .route("/dashboard/webhook-auth", get(webhook_auth::get::handler).put(webhook_auth::set::handler))
+        .route("/dashboard/webhook-auth/oauth2-client-credentials", post(webhook_auth::obtain_token::handler))
+        .route("/dashboard/webhook-auth/oauth2-token", post(webhook_auth::exchange_code::handler))
+        .route("/admin/users/{id}/webhook-auth", put(webhook_auth::set_for_user::handler))
+        .route("/webhook/oauth2/authorize", post(webhook_auth::authorize::handler))
+        .route("/webhook/endpoints", get(endpoint::list::handler).post(endpoint::create::handler))
+        .route(
+            "/webhook/endpoints/{id}",
+            get(endpoint::get::handler).put(endpoint::update::handler).delete(endpoint::remove::handler),
+        )
+        .route("/webhook/endpoints/{id}/rotate-secret", post(endpoint::rotate_secret::handler))
+        .route("/webhook/endpoints/{id}/test", post(endpoint::send_test::handler))
+        .route("/webhook/deliveries", get(delivery::list::handler))
+        .route("/webhook/deliveries/replay", post(delivery::replay_many::handler))
+        .route("/webhook/deliveries/{id}", get(delivery::get::handler))
+        .route("/webhook/deliveries/{id}/replay", post(delivery::replay::handler))
         .fallback(system::not_found::handler)
         .method_not_allowed_fallback(system::not_found::handler)
         .layer(from_fn(edge))
@@ -99,6 +118,7 @@ use message::send_text_query::handler as send_text_query;
         (name = "event", description = "What happens, as it happens"),
         (name = "runner", description = "The processes that hold sessions, for the operator"),
         (name = "media", description = "Files of messages that came in"),
+        (name = "webhook", description = "Events on their way to you: where to, how they authenticate, what became of them"),
         (name = "status", description = "What a monitor watches"),
         (name = "user", description = "Users, kept by an admin"),
         (name = "dashboard", description = "What a user sees and sets of their own"),
@@ -122,6 +142,12 @@ use message::send_text_query::handler as send_text_query;
         user::configure::handler, dashboard::session_info::handler, dashboard::set_callback::handler,
         dashboard::start_session::handler, dashboard::disconnect_session::handler,
         pages::dashboard::handler, pages::admin::handler, pages::docs::handler,
+        webhook_auth::get::handler, webhook_auth::set::handler, webhook_auth::obtain_token::handler,
+        webhook_auth::exchange_code::handler, webhook_auth::set_for_user::handler,
+        webhook_auth::authorize::handler, endpoint::list::handler, endpoint::create::handler,
+        endpoint::get::handler, endpoint::update::handler, endpoint::remove::handler,
+        endpoint::rotate_secret::handler, endpoint::send_test::handler, delivery::list::handler,
+        delivery::get::handler, delivery::replay::handler, delivery::replay_many::handler,
     ),
     components(schemas(error::ProblemBody, sending::SentBody)),
     security(("basic" = [])),

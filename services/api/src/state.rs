@@ -94,6 +94,8 @@ pub struct Parts {
     pub passwords: Passwords,
     pub keyed_hash: KeyedHash,
     pub clock: SharedClock,
+    /// Sends test events, and gets OAuth2 tokens.
+    pub webhooks: webhooks::Sender,
     pub settings: Settings,
     /// Cancelled when the process is to stop: requests that wait for something are answered.
     pub shutdown: CancellationToken,
@@ -109,6 +111,7 @@ pub struct Shared {
     pub(crate) media: MediaStore,
     pub(crate) links: Links,
     pub(crate) clock: SharedClock,
+    pub(crate) webhooks: webhooks::Sender,
     pub(crate) settings: Settings,
     pub(crate) shutdown: CancellationToken,
     pub(crate) passwords: Passwords,
@@ -121,7 +124,7 @@ pub struct Shared {
 impl ApiState {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { database, bus, media, links, passwords, keyed_hash, clock, settings, shutdown } = parts;
+        let Parts { database, bus, media, links, passwords, keyed_hash, clock, webhooks, settings, shutdown } = parts;
         let credentials =
             Credentials::new(database.clone(), passwords.clone(), keyed_hash, &settings.login_limits);
         let streams = Streams::new(settings.max_streams);
@@ -131,6 +134,7 @@ impl ApiState {
             media,
             links,
             clock,
+            webhooks,
             settings,
             shutdown,
             passwords,

@@ -36,6 +36,7 @@ pub(crate) struct Foundation {
     media: MediaStore,
     links: Links,
     egress: egress::Client,
+    webhooks: webhooks::Sender,
     config: Config,
 }
 
@@ -89,6 +90,20 @@ impl Foundation {
         let links = links(config, &keys)?;
         let whatsapp = WhatsApp::new(whatsapp_options(config)?, database.clone(), egress.clone())
             .map_err(StartError::settings)?;
+        let webhooks = webhooks::Sender::new(
+            webhooks::Parts {
+                database: database.clone(),
+                egress: egress.clone(),
+                keys: KeyRing::clone(&keys),
+                clock: Arc::clone(&clock),
+            },
+            &webhooks::Settings {
+                timeout: config.webhooks.timeout,
+                answer_limit: config.webhooks.answer_limit,
+                key_header: config.webhooks.key.clone(),
+            },
+        )
+        .map_err(StartError::settings)?;
         Ok(Self {
             database,
             bus,
@@ -99,6 +114,7 @@ impl Foundation {
             media,
             links,
             egress,
+            webhooks,
             config: config.clone(),
         })
     }
@@ -136,6 +152,7 @@ impl Foundation {
             passwords: self.passwords.clone(),
             keyed_hash: KeyedHash::random(),
             clock: Arc::clone(&self.clock),
+            webhooks: self.webhooks.clone(),
             settings: api::Settings {
                 status_token: access.status_token.clone(),
                 trusted_proxies: http.trusted_proxies.clone(),
@@ -235,6 +252,8 @@ impl Foundation {
                 key_header: settings.key.clone(),
                 // A dispatcher that died is noticed within this time; a living one is never mistaken for dead.
                 hold: settings.timeout * 2 + Duration::from_secs(30),
+                events_retention: days(settings.events_retention_days),
+                messages_retention: days(self.config.send.messages_retention_days),
             },
         )
         .map_err(StartError::settings)?;
@@ -243,6 +262,12 @@ impl Foundation {
             Ok(())
         }))
     }
+}
+
+/// A time in days; 0 stands for ever.
+fn days(days: u32) -> Option<Duration> {
+    const DAY: Duration = Duration::from_hours(24);
+    (days > 0).then(|| DAY * days)
 }
 
 fn whatsapp_options(config: &Config) -> Result<whatsapp::Options, StartError> {

@@ -81,6 +81,9 @@ fn judge(user: &NodeUser) -> (NodeUser, Fate) {
     if let Some(url) = sound.callback_url.take_if(|url| !is_web_address(url)) {
         left_out.push(format!("the callback {url:?}, which is no address"));
     }
+    if user.webhook_auth.settings().is_err() {
+        left_out.push("the webhook authentication, of which something is missing".to_owned());
+    }
     if user.is_admin {
         let callback = sound.callback_url.is_some();
         return (sound, Fate::Admin { callback });

@@ -19,11 +19,9 @@ use rand::RngExt as _;
 use storage::{Database, Settlement};
 use tokio::{join, sync::OwnedSemaphorePermit, time::Instant};
 use tokio_util::sync::CancellationToken;
+use webhooks::{Attempt, Sender};
 
-use crate::{
-    attempt::{Attempt, Sender},
-    lane::{Lane, Place},
-};
+use crate::lane::{Lane, Place};
 
 /// What is kept free at the end of a claim, for settling.
 pub(crate) const MARGIN: Duration = Duration::from_secs(5);
@@ -135,7 +133,8 @@ fn lets_others_pass(next: Next, attempts: i32) -> bool {
 
 fn decide(delivery: &ClaimedDelivery, attempt: Attempt) -> Settlement {
     let attempts = delivery.attempts.saturating_add(1);
-    let next = after_attempt(&attempt.outcome, attempts, rand::rng().random());
+    let since_replay = attempts.saturating_sub(delivery.earlier_attempts);
+    let next = after_attempt(&attempt.outcome, since_replay, rand::rng().random());
     let status = attempt.status();
     let duration_ms = u64::try_from(attempt.took.as_millis()).unwrap_or(u64::MAX);
     if next == Next::Done {

@@ -17,10 +17,10 @@ use tokio::{
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
+use webhooks::Sender;
 
 use crate::{
     Parts, Settings,
-    attempt::Sender,
     chain::{Chain, Held, Workshop},
     lane::Lane,
 };

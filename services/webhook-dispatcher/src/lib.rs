@@ -5,30 +5,28 @@
 //!    more is due, or on a timer. It groups them by endpoint and ordering key.
 //! 2. [`chain`] sends the deliveries of one key one after the other; chains run side by side, within what their
 //!    [`lane`] (one for each endpoint) allows, so that an endpoint that does not answer cannot hold up others.
-//! 3. [`attempt`] makes one request and turns whatever happens into an `Outcome`.
+//! 3. `webhooks::Sender` makes one request and turns whatever happens into an `Outcome`.
 //! 4. The rules in `domain::webhook` say what follows, and storage keeps it.
 //!
 //! Any dispatcher may die at any moment: what it held is taken over when its claim runs out, and is sent again under
 //! the same `webhook-id`.
 
-mod attempt;
 mod chain;
 mod claims;
+mod housekeeping;
 mod lane;
-mod retry_after;
-mod signature;
 
 use std::{num::NonZeroU32, time::Duration};
 
 use bus::Bus;
 use domain::SharedClock;
-use http::HeaderValue;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use secrets::KeyRing;
 use storage::Database;
 use tokio_util::sync::CancellationToken;
+use webhooks::{InvalidKey, Sender};
 
-use crate::{attempt::Sender, claims::Claims};
+use crate::{claims::Claims, housekeeping::Housekeeping};
 
 /// What a dispatcher works with.
 #[derive(Clone)]
@@ -57,7 +55,13 @@ pub struct Settings {
     /// How long deliveries are claimed for. After that time without news others take them over, so it must be at
     /// least twice `timeout` and 5 s.
     pub hold: Duration,
+    /// How long events and their deliveries are kept, those that were given up three times as long; `None`: for ever.
+    pub events_retention: Option<Duration>,
+    /// How long messages that were sent, or failed, are kept; `None`: for ever.
+    pub messages_retention: Option<Duration>,
 }
+
+const DAY: Duration = Duration::from_hours(24);
 
 impl Default for Settings {
     fn default() -> Self {
@@ -70,6 +74,8 @@ impl Default for Settings {
             answer_limit: 16 * 1024,
             key_header: None,
             hold: Duration::from_mins(1),
+            events_retention: Some(30 * DAY),
+            messages_retention: Some(90 * DAY),
         }
     }
 }
@@ -77,8 +83,8 @@ impl Default for Settings {
 /// The settings cannot work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSettings {
-    #[error("KEY cannot be sent as an HTTP header: it has characters other than visible ASCII")]
-    Key,
+    #[error(transparent)]
+    Key(InvalidKey),
     #[error("webhooks must be claimed for at least twice the time that one attempt may take, and 5 s")]
     Hold,
 }
@@ -96,18 +102,31 @@ impl Dispatcher {
         if settings.hold < settings.timeout * 2 + chain::MARGIN {
             return Err(InvalidSettings::Hold);
         }
-        let key = settings.key_header.as_ref().map(|key| {
-            let mut value = HeaderValue::from_str(key.expose_secret()).map_err(|_| InvalidSettings::Key)?;
-            value.set_sensitive(true);
-            Ok(value)
-        });
-        let sender = Sender::new(&parts, &settings, key.transpose()?);
+        let sender = Sender::new(
+            webhooks::Parts {
+                database: parts.database.clone(),
+                egress: parts.egress.clone(),
+                keys: parts.keys.clone(),
+                clock: parts.clock.clone(),
+            },
+            &webhooks::Settings {
+                timeout: settings.timeout,
+                answer_limit: settings.answer_limit,
+                key_header: settings.key_header.clone(),
+            },
+        )
+        .map_err(InvalidSettings::Key)?;
         Ok(Self { parts, settings, sender })
     }
 
     /// Delivers until `stop`; returns when what is in flight has ended or was given back, which takes at most one
     /// attempt's time. Dropped before that, it ends at once: what it held is sent again when the claim runs out.
     pub async fn run(self, stop: CancellationToken) {
-        Claims::new(self.parts, self.settings, self.sender, stop).run().await;
+        let housekeeping = Housekeeping::new(&self.parts, &self.settings);
+        tokio::join!(
+            Claims::new(self.parts, self.settings, self.sender.clone(), stop.clone()).run(),
+            stop.run_until_cancelled(housekeeping.run()),
+        );
+        self.sender.close().await;
     }
 }

@@ -30,6 +30,10 @@ impl Webhook {
         self.headers["webhook-id"].to_str().unwrap().to_owned()
     }
 
+    pub fn authorization(&self) -> &str {
+        self.headers.get("authorization").map_or("", |value| value.to_str().unwrap())
+    }
+
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap()
     }

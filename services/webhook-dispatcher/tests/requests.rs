@@ -100,7 +100,7 @@ fn settings_that_cannot_work_are_refused() {
     let refused = |settings| Dispatcher::new(rig.parts.clone(), settings).err();
     assert_eq!(refused(settings()), None);
     let key = Settings { key_header: Some("line\nbreak".into()), ..settings() };
-    assert_eq!(refused(key), Some(InvalidSettings::Key));
+    assert_eq!(refused(key), Some(InvalidSettings::Key(webhooks::InvalidKey)));
     assert_eq!(
         refused(Settings { hold: Duration::from_secs(10), ..settings() }),
         Some(InvalidSettings::Hold)

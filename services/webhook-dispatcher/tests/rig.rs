@@ -19,7 +19,8 @@ pub struct Rig {
     /// The clock, when the test sets it.
     pub clock: Arc<ManualClock>,
     runner: RunnerId,
-    _folder: TempDir,
+    #[expect(dead_code, reason = "held until the end")]
+    folder: Option<TempDir>,
 }
 
 /// A dispatcher at work.
@@ -47,10 +48,29 @@ impl Rig {
         Self::on(clock.clone(), clock, false).await
     }
 
+    /// Two processes on one PostgreSQL, with the machine's clock.
+    pub async fn pair() -> (Self, Self) {
+        let url = scratch::postgres_url().unwrap();
+        let keys = KeyRing::parse(&KeyRing::generate()).unwrap();
+        let one = Self::open(&url, keys.clone(), Arc::new(SystemClock), Arc::default(), true).await;
+        let other = Self::open(&url, keys, Arc::new(SystemClock), Arc::default(), true).await;
+        (one, other)
+    }
+
     async fn on(shared: SharedClock, clock: Arc<ManualClock>, loopback: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let keys = KeyRing::parse(&KeyRing::generate()).unwrap();
         let url = format!("sqlite:{}", folder.path().join("test.db").display());
+        Self { folder: Some(folder), ..Self::open(&url, keys, shared, clock, loopback).await }
+    }
+
+    async fn open(
+        url: &str,
+        keys: KeyRing,
+        shared: SharedClock,
+        clock: Arc<ManualClock>,
+        loopback: bool,
+    ) -> Self {
         let database =
             Database::open(&Options::new(url), Arc::new(keys.clone()), Arc::clone(&shared)).await.unwrap();
         database.put_admin("admin", "hash").await.unwrap();
@@ -61,7 +81,7 @@ impl Rig {
         let allow = if loopback { vec!["127.0.0.0/8".parse().unwrap()] } else { Vec::new() };
         let egress = egress::Client::new(EgressOptions { allow, ..EgressOptions::default() }).unwrap();
         let parts = Parts { database, bus: Bus::local(), egress, keys, clock: shared };
-        Self { parts, clock, runner, _folder: folder }
+        Self { parts, clock, runner, folder: None }
     }
 
     /// A session of the admin, whose webhooks go to `base`.

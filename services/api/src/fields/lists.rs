@@ -65,7 +65,16 @@ impl Fields {
         all: &[W],
         word_of: impl Fn(W) -> &'static str,
     ) -> Result<W, Invalid> {
-        let given = self.text(field)?;
+        self.one_of(field, &self.text(field)?, all, word_of)
+    }
+
+    pub(super) fn one_of<W: Copy>(
+        &self,
+        field: &'static str,
+        given: &str,
+        all: &[W],
+        word_of: impl Fn(W) -> &'static str,
+    ) -> Result<W, Invalid> {
         all.iter().copied().find(|word| word_of(*word) == given).ok_or_else(|| {
             let words: Vec<_> = all.iter().map(|word| format!("'{}'", word_of(*word))).collect();
             let shown: String = given.chars().take(64).collect();

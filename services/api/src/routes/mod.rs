@@ -2,6 +2,8 @@
 
 pub(crate) mod contact;
 pub(crate) mod dashboard;
+pub(crate) mod delivery;
+pub(crate) mod endpoint;
 pub(crate) mod event;
 pub(crate) mod media;
 pub(crate) mod message;
@@ -11,3 +13,4 @@ pub(crate) mod session;
 pub(crate) mod status;
 pub(crate) mod system;
 pub(crate) mod user;
+pub(crate) mod webhook_auth;

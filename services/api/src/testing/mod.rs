@@ -96,12 +96,13 @@ impl Rig {
         let clock = Arc::new(ManualClock::at(Timestamp(1_795_376_171_500)));
         let keys = Arc::new(KeyRing::parse(&KeyRing::generate()).unwrap());
         let url = format!("sqlite:{}", folder.path().join("test.db").display());
-        let database = Database::open(&Options::new(url), keys, clock.clone()).await.unwrap();
+        let database = Database::open(&Options::new(url), Arc::clone(&keys), clock.clone()).await.unwrap();
         let passwords = Passwords::new(4, 2);
         database.put_admin("admin", &passwords.hash(&"admin".into()).await.unwrap()).await.unwrap();
         let (bus, shutdown) = (Bus::local(), CancellationToken::new());
+        let webhooks = sender(&database, &keys, &clock);
         let folder = Arc::new(folder);
-        Self::assemble(database, bus, shutdown, passwords, clock, settings, folder)
+        Self::assemble(database, bus, shutdown, passwords, clock, webhooks, settings, folder)
     }
 
     /// Another process on the same database and bus.
@@ -112,6 +113,7 @@ impl Rig {
             self.shutdown.clone(),
             self.passwords.clone(),
             Arc::clone(&self.clock),
+            self.state.webhooks.clone(),
             self.state.settings.clone(),
             Arc::clone(&self.folder),
         )
@@ -123,6 +125,7 @@ impl Rig {
         shutdown: CancellationToken,
         passwords: Passwords,
         clock: Arc<ManualClock>,
+        webhooks: webhooks::Sender,
         settings: Settings,
         folder: Arc<tempfile::TempDir>,
     ) -> Self {
@@ -138,6 +141,7 @@ impl Rig {
             passwords: passwords.clone(),
             keyed_hash: KeyedHash::random(),
             clock: clock.clone(),
+            webhooks,
             settings,
             shutdown: shutdown.clone(),
         });
@@ -234,6 +238,18 @@ pub(crate) async fn soon(what: &str, condition: impl AsyncFn() -> bool) {
         }
     };
     assert!(timeout(Duration::from_secs(3), wait).await.is_ok(), "{what}");
+}
+
+/// Sends webhooks, also to this machine by 127.0.0.1.
+fn sender(database: &Database, keys: &KeyRing, clock: &Arc<ManualClock>) -> webhooks::Sender {
+    let allow = vec!["127.0.0.1/32".parse().unwrap()];
+    let parts = webhooks::Parts {
+        database: database.clone(),
+        egress: egress::Client::new(egress::EgressOptions { allow, ..Default::default() }).unwrap(),
+        keys: keys.clone(),
+        clock: Arc::<ManualClock>::clone(clock),
+    };
+    webhooks::Sender::new(parts, &webhooks::Settings::default()).unwrap()
 }
 
 /// A request to be.

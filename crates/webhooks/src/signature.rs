@@ -4,6 +4,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use domain::{EventId, Timestamp};
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use secrecy::SecretString;
 use sha2::Sha256;
 
 /// What marks a secret as one of the specification.
@@ -13,6 +14,12 @@ const PREFIX: &str = "whsec_";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the endpoint's signing secret is not `whsec_` and base64")]
 pub(crate) struct InvalidSecret;
+
+/// A fresh secret of 32 random bytes.
+#[must_use]
+pub fn new_secret() -> SecretString {
+    format!("{PREFIX}{}", STANDARD.encode(secrets::random_bytes::<32>())).into()
+}
 
 /// The value of `webhook-signature`. `secrets` are separated by spaces: while a secret is being replaced there are
 /// two, and a receiver that knows either is content.
@@ -65,6 +72,18 @@ mod tests {
         assert!(!verifies(&signature, event, ONE, b"{}"));
         assert!(!verifies(&signature, EventId::new(), ONE, BODY));
         assert!(!verifies(&sign(TWO, event, now, BODY).unwrap(), event, ONE, BODY));
+    }
+
+    #[test]
+    fn fresh_secrets_work() {
+        use secrecy::ExposeSecret as _;
+        let now = Timestamp::from_seconds(domain::Clock::now(&domain::SystemClock).seconds());
+        let (one, two) = (new_secret(), new_secret());
+        assert_ne!(one.expose_secret(), two.expose_secret());
+        let event = EventId::new();
+        let signature = sign(one.expose_secret(), event, now, BODY).unwrap();
+        assert!(verifies(&signature, event, one.expose_secret(), BODY));
+        assert!(!verifies(&signature, event, two.expose_secret(), BODY));
     }
 
     #[test]

@@ -1,0 +1,122 @@
+//! Removes what is old, and puts right what was left behind. Slowly: nothing waits for it, and nothing should wait
+//! because of it. Any number of dispatchers may do the same.
+
+use std::time::Duration;
+
+use domain::SharedClock;
+use rand::RngExt as _;
+use storage::{Database, Result, Swept};
+use tokio::time::sleep;
+
+use crate::{Parts, Settings};
+
+/// The time between two rounds, and before the first.
+const ROUND: Duration = Duration::from_hours(1);
+const FIRST: Duration = Duration::from_mins(2);
+
+/// How many rows one transaction looks at.
+const BATCH: u32 = 500;
+
+/// The pause between two transactions, in which others write.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How many times as long what was given up is kept.
+const DEAD_TIMES: u32 = 3;
+
+pub(crate) struct Housekeeping {
+    database: Database,
+    clock: SharedClock,
+    events: Option<Duration>,
+    messages: Option<Duration>,
+}
+
+/// What a round did.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Round {
+    given_up: u64,
+    deliveries: u64,
+    events: u64,
+    messages: u64,
+}
+
+impl Housekeeping {
+    pub(crate) fn new(parts: &Parts, settings: &Settings) -> Self {
+        Self {
+            database: parts.database.clone(),
+            clock: parts.clock.clone(),
+            events: settings.events_retention,
+            messages: settings.messages_retention,
+        }
+    }
+
+    /// One round after the other, for ever.
+    pub(crate) async fn run(self) {
+        let mut pause = FIRST;
+        loop {
+            sleep(pause.mul_f64(rand::rng().random_range(0.8..1.2))).await;
+            pause = ROUND;
+            match self.round().await {
+                Ok(round) if round == Round::default() => {}
+                Ok(Round { given_up, deliveries, events, messages }) => {
+                    tracing::info!(given_up, deliveries, events, messages, "removed what is old");
+                }
+                Err(error) => tracing::warn!(%error, "cannot remove what is old; trying again later"),
+            }
+        }
+    }
+
+    async fn round(&self) -> Result<Round> {
+        let mut round = Round::default();
+        loop {
+            let given_up = self.database.tidy_deliveries(BATCH).await?;
+            round.given_up += given_up;
+            if given_up < u64::from(BATCH) {
+                break;
+            }
+            sleep(PAUSE).await;
+        }
+        let now = self.clock.now();
+        if let Some(age) = self.events {
+            let (young, dead) = (now - age, now - age * DEAD_TIMES);
+            round.deliveries =
+                sweep(0, async |after| self.database.sweep_deliveries(after, young, dead, BATCH).await)
+                    .await?;
+            round.events = sweep(None, async |after| {
+                let swept = self.database.sweep_events(after, young, BATCH).await?;
+                Ok(Swept { removed: swept.removed, next: swept.next.map(Some) })
+            })
+            .await?;
+        }
+        if let Some(age) = self.messages {
+            let before = now - age;
+            round.messages =
+                sweep(0, async |after| self.database.sweep_messages(after, before, BATCH).await).await?;
+        }
+        self.database.tidy_endpoints().await?;
+        Ok(round)
+    }
+}
+
+/// One batch after the other until the table is through; returns how many rows were removed.
+async fn sweep<K>(first: K, batch: impl AsyncFn(K) -> Result<Swept<K>>) -> Result<u64> {
+    let mut removed = 0;
+    let mut next = Some(first);
+    while let Some(after) = next {
+        let swept = batch(after).await?;
+        removed += swept.removed;
+        next = swept.next;
+        sleep(PAUSE).await;
+    }
+    Ok(removed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sweep_goes_on_until_it_is_through() {
+        let batch = async |after: i64| Ok(Swept { removed: 2, next: (after < 6).then_some(after + 2) });
+        assert_eq!(sweep(0, batch).await.unwrap(), 8);
+    }
+}
