@@ -210,15 +210,15 @@ mod tests {
 
     #[test]
     fn a_batch_ends_where_rows_are_too_young() {
-        let table: [(&[(i64, i64)], u32, &[i64], Option<i64>); 4] = [
-            (&[], 2, &[], None),
-            (&[(1, 5), (2, 6)], 2, &[1, 2], Some(2)),
-            (&[(1, 5), (2, 6)], 3, &[1, 2], None),
-            (&[(1, 5), (2, 10), (3, 6)], 3, &[1], None),
+        let table = [
+            (vec![], 2, vec![], None),
+            (vec![(1, 5), (2, 6)], 2, vec![1, 2], Some(2)),
+            (vec![(1, 5), (2, 6)], 3, vec![1, 2], None),
+            (vec![(1, 5), (2, 10), (3, 6)], 3, vec![1], None),
         ];
         for (rows, limit, keys, next) in table {
-            let old = old(rows, Timestamp(10), limit);
-            assert_eq!((&*old.keys, old.next), (keys, next), "{rows:?}");
+            let old = old(&rows, Timestamp(10), limit);
+            assert_eq!((old.keys, old.next), (keys, next), "{rows:?}");
         }
     }
 }

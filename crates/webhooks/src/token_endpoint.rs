@@ -278,7 +278,7 @@ mod tests {
             let issued = issued(&serde_json::from_str(text).unwrap()).unwrap();
             assert_eq!(issued.access.expose_secret(), "t");
             assert_eq!(issued.lifetime, lifetime.map(Duration::from_secs), "{text}");
-            assert_eq!(issued.refresh.as_ref().map(|token| token.expose_secret()), refresh, "{text}");
+            assert_eq!(issued.refresh.as_ref().map(SecretString::expose_secret), refresh, "{text}");
         }
         for text in [r#"{"access_token":""}"#, r#"{"access_token":"a\nb"}"#, r#"{"access_token":"\u00e4"}"#] {
             let issued = issued(&serde_json::from_str(text).unwrap());

@@ -18,8 +18,8 @@ use crate::{
     edge::edge,
     error,
     routes::{
-        contact, dashboard, delivery, endpoint, event, media, message, pages, runner, session, status, system, user,
-        webhook_auth,
+        contact, dashboard, delivery, endpoint, event, media, message, pages, runner, session, status,
+        system, user, webhook_auth,
     },
     sending,
     state::ApiState,

@@ -124,7 +124,8 @@ pub struct Shared {
 impl ApiState {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { database, bus, media, links, passwords, keyed_hash, clock, webhooks, settings, shutdown } = parts;
+        let Parts { database, bus, media, links, passwords, keyed_hash, clock, webhooks, settings, shutdown } =
+            parts;
         let credentials =
             Credentials::new(database.clone(), passwords.clone(), keyed_hash, &settings.login_limits);
         let streams = Streams::new(settings.max_streams);

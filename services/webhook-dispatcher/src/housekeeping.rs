@@ -53,7 +53,8 @@ impl Housekeeping {
     pub(crate) async fn run(self) {
         let mut pause = FIRST;
         loop {
-            sleep(pause.mul_f64(rand::rng().random_range(0.8..1.2))).await;
+            let jitter = rand::rng().random_range(0.8..1.2);
+            sleep(pause.mul_f64(jitter)).await;
             pause = ROUND;
             match self.round().await {
                 Ok(round) if round == Round::default() => {}

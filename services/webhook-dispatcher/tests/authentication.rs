@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{
-    Fence, UserId,
+    Clock as _, Fence, UserId,
     event::EventKind,
     webhook_auth::{AuthType, WebhookAuthChange},
 };

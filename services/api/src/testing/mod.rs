@@ -100,51 +100,45 @@ impl Rig {
         let passwords = Passwords::new(4, 2);
         database.put_admin("admin", &passwords.hash(&"admin".into()).await.unwrap()).await.unwrap();
         let (bus, shutdown) = (Bus::local(), CancellationToken::new());
-        let webhooks = sender(&database, &keys, &clock);
-        let folder = Arc::new(folder);
-        Self::assemble(database, bus, shutdown, passwords, clock, webhooks, settings, folder)
+        let (media, links) = files(&folder);
+        let parts = Parts {
+            webhooks: sender(&database, &keys, &clock),
+            database,
+            bus,
+            media,
+            links,
+            passwords,
+            keyed_hash: KeyedHash::random(),
+            clock: clock.clone(),
+            settings,
+            shutdown,
+        };
+        Self::assemble(parts, clock, Arc::new(folder))
     }
 
     /// Another process on the same database and bus.
     pub(crate) fn another(&self) -> Self {
-        Self::assemble(
-            self.database.clone(),
-            self.bus.clone(),
-            self.shutdown.clone(),
-            self.passwords.clone(),
-            Arc::clone(&self.clock),
-            self.state.webhooks.clone(),
-            self.state.settings.clone(),
-            Arc::clone(&self.folder),
-        )
-    }
-
-    fn assemble(
-        database: Database,
-        bus: Bus,
-        shutdown: CancellationToken,
-        passwords: Passwords,
-        clock: Arc<ManualClock>,
-        webhooks: webhooks::Sender,
-        settings: Settings,
-        folder: Arc<tempfile::TempDir>,
-    ) -> Self {
-        let media = MediaStore::in_folder(&folder.path().join("media")).unwrap();
-        let base = "https://gateway.example".parse().unwrap();
-        let keys = KeyRing::parse(&KeyRing::generate()).unwrap();
-        let links = Links::new(Some(base), Duration::from_hours(1), keys);
-        let state = ApiState::new(Parts {
-            database: database.clone(),
-            bus: bus.clone(),
+        let (media, links) = files(&self.folder);
+        let parts = Parts {
+            database: self.database.clone(),
+            bus: self.bus.clone(),
             media,
             links,
-            passwords: passwords.clone(),
+            passwords: self.passwords.clone(),
             keyed_hash: KeyedHash::random(),
-            clock: clock.clone(),
-            webhooks,
-            settings,
-            shutdown: shutdown.clone(),
-        });
+            clock: self.clock.clone(),
+            webhooks: self.state.webhooks.clone(),
+            settings: self.state.settings.clone(),
+            shutdown: self.shutdown.clone(),
+        };
+        Self::assemble(parts, Arc::clone(&self.clock), Arc::clone(&self.folder))
+    }
+
+    fn assemble(parts: Parts, clock: Arc<ManualClock>, folder: Arc<tempfile::TempDir>) -> Self {
+        let Parts { database, bus, passwords, shutdown, .. } = &parts;
+        let (database, bus) = (database.clone(), bus.clone());
+        let (passwords, shutdown) = (passwords.clone(), shutdown.clone());
+        let state = ApiState::new(parts);
         let router = router(state.clone());
         Self { state, database, bus, shutdown, passwords, clock, router, folder }
     }
@@ -238,6 +232,14 @@ pub(crate) async fn soon(what: &str, condition: impl AsyncFn() -> bool) {
         }
     };
     assert!(timeout(Duration::from_secs(3), wait).await.is_ok(), "{what}");
+}
+
+/// Where files are, and what signs links to them.
+fn files(folder: &tempfile::TempDir) -> (MediaStore, Links) {
+    let media = MediaStore::in_folder(&folder.path().join("media")).unwrap();
+    let base = "https://gateway.example".parse().unwrap();
+    let keys = KeyRing::parse(&KeyRing::generate()).unwrap();
+    (media, Links::new(Some(base), Duration::from_hours(1), keys))
 }
 
 /// Sends webhooks, also to this machine by 127.0.0.1.

@@ -114,8 +114,8 @@ mod tests {
     async fn a_person_is_sent_away_and_comes_back_with_state_and_pkce() {
         let (rig, anna, server) = with_server().await;
         let bob = rig.user("bob").await;
-        let begin = json!({"authorize_url": server.authorize_url, "redirect_uri": BACK});
-        let begun = rig.post(AUTHORIZE, &begin).by(&anna).send().await.json()["data"].clone();
+        let wanted = json!({"authorize_url": server.authorize_url, "redirect_uri": BACK});
+        let begun = rig.post(AUTHORIZE, &wanted).by(&anna).send().await.json()["data"].clone();
         let (code, state) = server.visit(begun["url"].as_str().unwrap()).unwrap();
         assert_eq!(begun["state"], state);
 
@@ -133,7 +133,7 @@ mod tests {
         rig.post(EXCHANGE, &back).by(&anna).send().await.fails(400, "invalid_state", unknown);
 
         // Without the state nobody has the verifier.
-        let begun = rig.post(AUTHORIZE, &begin).by(&anna).send().await.json()["data"].clone();
+        let begun = rig.post(AUTHORIZE, &wanted).by(&anna).send().await.json()["data"].clone();
         let (code, state) = server.visit(begun["url"].as_str().unwrap()).unwrap();
         let bare = rig.post(EXCHANGE, &json!({"code": code})).by(&anna).send().await;
         assert_eq!((bare.status, bare.code()), (400, "oauth2_token_failed".into()));
