@@ -5,6 +5,7 @@ mod everywhere;
 mod messages;
 mod monitoring;
 mod sessions;
+mod webhook_auth;
 mod webhooks;
 
 use e2e::{Gateway, Storage, World};
