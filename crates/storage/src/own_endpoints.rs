@@ -8,7 +8,7 @@ use domain::{
     webhook::{Endpoint, LastDelivery, MOST_COUNTED, MOST_ENDPOINTS, SECRET_OVERLAP},
 };
 use secrecy::{ExposeSecret as _, SecretString};
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, QueryBuilder};
 use uuid::Uuid;
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     database::Database,
     deliveries::{DISABLED, give_up_waiting},
     dialect::LOCK_ROWS,
-    driver::with_conn,
+    driver::{Reader, with_conn},
     endpoints::endpoint_secret_place,
     rows::word,
 };
@@ -157,29 +157,16 @@ impl Database {
         let sql =
             format!("{VISIBLE}(e.user_id = $2 OR ($3 AND e.user_id IS NULL)) ORDER BY e.created_at, e.id");
         let mut reader = self.reader().await?;
-        let (rows, last): (Vec<Row>, Vec<LastRow>) = with_conn!(&mut reader, conn => {
-            let rows = sqlx::query_as(AssertSqlSafe(sql))
+        let rows: Vec<Row> = with_conn!(&mut reader, conn => {
+            sqlx::query_as(AssertSqlSafe(sql))
                 .bind(MOST_COUNTED)
                 .bind(user.0)
                 .bind(operators)
-                .fetch_all(&mut *conn)
-                .await?;
-            let last = sqlx::query_as(
-                "SELECT endpoint_id, id, state, attempts, last_status, last_error, COALESCE(finished_at, created_at) AS at
-                 FROM deliveries WHERE user_id = $1 ORDER BY position DESC LIMIT $2",
-            )
-            .bind(user.0)
-            .bind(NEWEST)
-            .fetch_all(conn)
-            .await?;
-            (rows, last)
+                .fetch_all(conn)
+                .await?
         });
-        let mut newest: HashMap<Uuid, LastDelivery> = HashMap::new();
-        for row in last.into_iter().filter(|row| row.attempts > 0) {
-            if let Entry::Vacant(vacant) = newest.entry(row.endpoint_id) {
-                vacant.insert(row.try_into()?);
-            }
-        }
+        let mut newest = if operators { newest(&mut reader, None).await? } else { HashMap::new() };
+        newest.extend(self::newest(&mut reader, Some(user)).await?);
         let now = self.now();
         rows.into_iter()
             .map(|row| {
@@ -199,7 +186,9 @@ impl Database {
                 .fetch_optional(conn)
                 .await?
         });
-        row.map(|row| row.endpoint(self.now())).transpose()
+        let Some(row) = row else { return Ok(None) };
+        let last = newest(&mut reader, row.user_id.map(UserId)).await?.remove(&row.id);
+        Ok(Some(Endpoint { last, ..row.endpoint(self.now())? }))
     }
 
     /// Changes an endpoint. What waits for one that is disabled is given up; one that is enabled again begins with
@@ -279,6 +268,28 @@ impl Database {
         tx.commit().await?;
         Ok(until.map(|until| until.map(Timestamp)))
     }
+}
+
+/// The newest delivery that was tried of each endpoint, among the newest of this user, or of all.
+async fn newest(reader: &mut Reader, user: Option<UserId>) -> Result<HashMap<Uuid, LastDelivery>> {
+    let rows: Vec<LastRow> = with_conn!(reader, conn => {
+        let mut query = QueryBuilder::new(
+            "SELECT endpoint_id, id, state, attempts, last_status, last_error,
+               COALESCE(finished_at, created_at) AS at FROM deliveries",
+        );
+        if let Some(user) = user {
+            query.push(" WHERE user_id = ").push_bind(user.0);
+        }
+        query.push(" ORDER BY position DESC LIMIT ").push_bind(NEWEST);
+        query.build_query_as().fetch_all(conn).await?
+    });
+    let mut newest = HashMap::new();
+    for row in rows.into_iter().filter(|row| row.attempts > 0) {
+        if let Entry::Vacant(vacant) = newest.entry(row.endpoint_id) {
+            vacant.insert(row.try_into()?);
+        }
+    }
+    Ok(newest)
 }
 
 impl TryFrom<LastRow> for LastDelivery {

@@ -224,6 +224,7 @@ on_both! {
         receive(&stand, fence, "b").await;
         let endpoint = stand.database.endpoints(anna, false).await.unwrap().remove(0);
         assert_eq!((endpoint.id, endpoint.pending, endpoint.dead), (id, 1, 1));
+        assert_eq!(get(&stand, id).await, endpoint);
         let last = endpoint.last.unwrap();
         assert_eq!((last.id, last.status, last.error.as_deref()), (claimed[0].id, Some(500), Some("the answer")));
         assert_eq!(last.at, START);

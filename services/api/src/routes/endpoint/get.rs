@@ -5,7 +5,7 @@ use axum::{extract::State, response::Response};
 use super::{EndpointBody, EndpointError, EndpointPath, own};
 use crate::{auth::Caller, error::ProblemBody, json, state::ApiState};
 
-/// One of your endpoints; for `last_delivery` see the list.
+/// One of your endpoints, with how it has been lately.
 #[utoipa::path(
     get, path = "/webhook/endpoints/{id}", tag = "webhook", operation_id = "getWebhookEndpoint",
     params(("id" = String, Path, description = "The endpoint's id", example = "end_0193b3f0a1b27c3d8e4f5a6b7c8d9e0f")),
