@@ -258,7 +258,7 @@ impl Foundation {
         )
         .map_err(StartError::settings)?;
         Ok(Role::new("webhook-dispatcher", async move {
-            dispatcher.run(stop).await;
+            Box::pin(dispatcher.run(stop)).await;
             Ok(())
         }))
     }

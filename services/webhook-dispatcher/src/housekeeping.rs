@@ -79,36 +79,47 @@ impl Housekeeping {
         let now = self.clock.now();
         if let Some(age) = self.events {
             let (young, dead) = (now - age, now - age * DEAD_TIMES);
-            round.deliveries =
-                sweep(0, async |after| self.database.sweep_deliveries(after, young, dead, BATCH).await)
-                    .await?;
-            round.events = sweep(None, async |after| {
-                let swept = self.database.sweep_events(after, young, BATCH).await?;
-                Ok(Swept { removed: swept.removed, next: swept.next.map(Some) })
-            })
-            .await?;
+            let mut deliveries = Sweep::from(0);
+            while let Some(after) = deliveries.next.take() {
+                deliveries.took(self.database.sweep_deliveries(after, young, dead, BATCH).await?).await;
+            }
+            let mut events = Sweep::from(None);
+            while let Some(after) = events.next.take() {
+                let Swept { removed, next } = self.database.sweep_events(after, young, BATCH).await?;
+                events.took(Swept { removed, next: next.map(Some) }).await;
+            }
+            (round.deliveries, round.events) = (deliveries.removed, events.removed);
         }
         if let Some(age) = self.messages {
-            let before = now - age;
-            round.messages =
-                sweep(0, async |after| self.database.sweep_messages(after, before, BATCH).await).await?;
+            let mut messages = Sweep::from(0);
+            while let Some(after) = messages.next.take() {
+                messages.took(self.database.sweep_messages(after, now - age, BATCH).await?).await;
+            }
+            round.messages = messages.removed;
         }
         self.database.tidy_endpoints().await?;
         Ok(round)
     }
 }
 
-/// One batch after the other until the table is through; returns how many rows were removed.
-async fn sweep<K>(first: K, batch: impl AsyncFn(K) -> Result<Swept<K>>) -> Result<u64> {
-    let mut removed = 0;
-    let mut next = Some(first);
-    while let Some(after) = next {
-        let swept = batch(after).await?;
-        removed += swept.removed;
-        next = swept.next;
+/// One batch of a table after the other.
+struct Sweep<K> {
+    /// Where the next batch begins; `None` when the table is through.
+    next: Option<K>,
+    removed: u64,
+}
+
+impl<K> Sweep<K> {
+    const fn from(first: K) -> Self {
+        Self { next: Some(first), removed: 0 }
+    }
+
+    /// Counts a batch, and pauses before the next.
+    async fn took(&mut self, batch: Swept<K>) {
+        self.removed += batch.removed;
+        self.next = batch.next;
         sleep(PAUSE).await;
     }
-    Ok(removed)
 }
 
 #[cfg(test)]
@@ -117,7 +128,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_sweep_goes_on_until_it_is_through() {
-        let batch = async |after: i64| Ok(Swept { removed: 2, next: (after < 6).then_some(after + 2) });
-        assert_eq!(sweep(0, batch).await.unwrap(), 8);
+        let mut sweep = Sweep::from(0);
+        while let Some(after) = sweep.next.take() {
+            sweep.took(Swept { removed: 2, next: (after < 6).then_some(after + 2) }).await;
+        }
+        assert_eq!(sweep.removed, 8);
     }
 }
