@@ -82,11 +82,7 @@ async fn measure(stage: &Stage, round: &str, dead: Option<usize>) -> Vec<Duratio
     })
     .await;
     database.close().await;
-    arrived()
-        .iter()
-        .map(|webhook| webhook.at.saturating_duration_since(began))
-        .take(living * EVENTS)
-        .collect()
+    arrived().into_iter().take(living * EVENTS).collect()
 }
 
 /// A user with a callback of their own, and a session that is not to be claimed by any runner.
