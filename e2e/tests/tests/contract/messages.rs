@@ -71,3 +71,20 @@ async fn what_is_refused() {
     check(&gateway, &rows).await;
     assert_eq!(world.whatsapp.accepted(), 0, "nothing of this went out");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn profiles() {
+    let (_world, gateway) = with_shop().await;
+    let profile = |target: &str| row("POST /profile").json(json!({"session": "shop", "target": target}));
+    let known = format!("{THEIRS}@s.whatsapp.net");
+    let rows = [
+        profile(&known).is(200, json!({"data": {"profilePictureUrl": "<text|null>", "status": "<any>"}})),
+        profile("628119999999@s.whatsapp.net").fails(400, "Target is not registered"),
+        row("POST /profile").json(json!({"session": "shop"})).fails(400, "Required field 'target' on json"),
+        row("POST /profile").json(json!({"target": known})).fails(400, "Required field 'session' on json"),
+        row("POST /profile")
+            .json(json!({"session": "elsewhere", "target": known}))
+            .fails(400, "Session does not exist"),
+    ];
+    check(&gateway, &rows).await;
+}

@@ -5,6 +5,8 @@ mod everywhere;
 mod messages;
 mod monitoring;
 mod sessions;
+mod settings;
+mod users;
 mod webhook_auth;
 mod webhooks;
 
