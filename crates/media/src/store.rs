@@ -91,8 +91,13 @@ impl MediaStore {
     /// come from `settings`, under the names that the tools of these services use (`AWS_ACCESS_KEY_ID`, …); those
     /// that mean nothing to the service are passed over.
     pub fn at(url: &str, settings: impl IntoIterator<Item = (String, String)>) -> Result<Self, OpenError> {
+        let text = url;
         let url = Url::parse(url).map_err(|error| OpenError::Url(error.to_string()))?;
         if url.scheme() == "file" {
+            // `file:media` would be read as `file:///media`.
+            if !text.starts_with("file:///") {
+                return Err(OpenError::Url("a folder is written as `file:///` and its path".to_owned()));
+            }
             let folder = url.to_file_path().map_err(|()| OpenError::Url("it names no folder".to_owned()))?;
             return Self::in_folder(&folder);
         }

@@ -12,7 +12,10 @@ use std::{sync::Arc, time::Duration};
 
 use domain::Fence;
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
 
 use crate::{
     Result, checkpoint,
@@ -167,14 +170,19 @@ pub(crate) struct GroupCommit {
     queue: mpsc::Sender<Job>,
     stop: CancellationToken,
     tasks: TaskTracker,
+    /// Ends the task that keeps the log short with the last one who writes.
+    _folding: Arc<DropGuard>,
 }
 
 impl GroupCommit {
     /// Starts the committing task, and the one that keeps SQLite's log short.
     pub(crate) fn start(shared: Arc<Shared>) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let writer = Self { queue, stop: CancellationToken::new(), tasks: TaskTracker::new() };
-        writer.tasks.spawn(checkpoint::run(Arc::clone(&shared), writer.stop.clone()));
+        let stop = CancellationToken::new();
+        let folding = stop.child_token();
+        let tasks = TaskTracker::new();
+        tasks.spawn(checkpoint::run(Arc::clone(&shared), folding.clone()));
+        let writer = Self { queue, stop, tasks, _folding: Arc::new(folding.drop_guard()) };
         writer.tasks.spawn(run(shared, jobs, writer.stop.clone()));
         writer.tasks.close();
         writer

@@ -307,16 +307,17 @@ async fn free_name(
     extension: &str,
 ) -> Result<String> {
     let plain = served_name(&promise.message_id, extension);
-    let taken: Option<(i64,)> = with_conn!(tx, conn => {
-        sqlx::query_as("SELECT 1 FROM media WHERE session_id = $1 AND name = $2")
+    let taken: bool = with_conn!(tx, conn => {
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM media WHERE session_id = $1 AND name = $2)")
             .bind(session.uuid())
             .bind(&plain)
-            .fetch_optional(conn)
+            .fetch_one(conn)
             .await?
     });
-    Ok(match taken {
-        None => plain,
-        Some(_) => served_name_again(&promise.message_id, &id.uuid().simple().to_string(), extension),
+    Ok(if taken {
+        served_name_again(&promise.message_id, &id.uuid().simple().to_string(), extension)
+    } else {
+        plain
     })
 }
 

@@ -179,7 +179,7 @@ on_both! {
     async fn one_that_this_version_cannot_read_stops_nobody(stand) {
         let fence = quiet(&stand).await;
         receive(&stand, fence, &[("a", "a1"), ("b", "b1")]).await;
-        stand.execute("UPDATE events SET kind = 'receipt' WHERE message_id = 'a1'").await;
+        stand.execute("UPDATE events SET kind = 'of a later version' WHERE message_id = 'a1'").await;
         assert_eq!(claim(&stand, 9, &[]).await.0, ["b1"]);
         stand.execute("UPDATE events SET kind = 'message' WHERE message_id = 'a1'").await;
         stand.clock.advance(MINUTE);

@@ -24,7 +24,7 @@ async fn a_message_arrives_with_the_contracts_body_and_headers() {
     assert_eq!(webhook.path, "/hook/message");
     assert_eq!(
         String::from_utf8(webhook.body.to_vec()).unwrap(),
-        r#"{"session":"shop","from":"62811@s.whatsapp.net","message":"halo","media":{"image":null,"video":null,"document":null,"audio":null},"messageId":"ID-halo","timestamp":1800000000,"event":"message","type":"text","sequence":2,"phone":"62811@s.whatsapp.net","lid":null,"participant":{"phone":"62811@s.whatsapp.net","lid":null,"pushName":null},"replayed":false}"#
+        r#"{"session":"shop","from":"62811@s.whatsapp.net","message":"halo","media":{"image":null,"video":null,"document":null,"audio":null,"sticker":null},"messageId":"ID-halo","timestamp":1800000000,"event":"message","type":"text","sequence":2,"phone":"62811@s.whatsapp.net","lid":null,"participant":{"phone":"62811@s.whatsapp.net","lid":null,"pushName":null},"replayed":false,"media_url":null,"file":null}"#
     );
     let header = |name: &str| webhook.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
     assert_eq!(header("content-type").unwrap(), "application/json");

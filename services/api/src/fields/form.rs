@@ -143,8 +143,8 @@ fn paced(
         let soon = end.min(Instant::now() + patience.idle);
         let failed = match timeout_at(soon, body.next()).await {
             Ok(Some(Ok(chunk))) => {
-                let taken = ahead.fetch_add(chunk.len(), Ordering::Relaxed) + chunk.len();
-                if taken <= MOST_AHEAD {
+                // A piece that is longer by itself is in memory already.
+                if ahead.fetch_add(chunk.len(), Ordering::Relaxed) <= MOST_AHEAD {
                     return Some((Ok(chunk), Some((body, ahead))));
                 }
                 Invalid::MalformedForm
