@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use futures::stream::unfold;
+use futures::{StreamExt as _, stream::unfold};
 use http::{HeaderMap, Method, StatusCode, header};
 use ipnet::IpNet;
 use reqwest::redirect;
@@ -107,7 +107,8 @@ impl Client {
                 Err(error) => Some((Err(error), None)),
             }
         });
-        Ok(Streaming { status, headers, body: Box::pin(body) })
+        // Fused: who reads the first bytes ahead and then the rest asks again after the end.
+        Ok(Streaming { status, headers, body: Box::pin(body.fuse()) })
     }
 
     /// One request, and those that its redirects lead to.

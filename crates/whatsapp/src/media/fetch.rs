@@ -9,7 +9,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::{Bytes, BytesMut};
 use domain::media::{MediaKind, RemoteFile};
 use egress::Streaming;
-use futures::{Stream, stream};
+use futures::{Stream, StreamExt as _, stream};
 use http::StatusCode;
 use tokio::{runtime::Handle, sync::mpsc};
 use url::Url;
@@ -125,7 +125,7 @@ impl Client {
             // Whoever asked may have gone; then nobody needs to know how it ended.
             let _ = plain.hand_on().map(|()| plain.sender.blocking_send(Piece::End(end)));
         });
-        Box::pin(stream::unfold(Some(receiver), |receiver| async {
+        let plain = stream::unfold(Some(receiver), |receiver| async {
             let mut receiver = receiver?;
             match receiver.recv().await {
                 Some(Piece::Chunk(chunk)) => Some((Ok(chunk), Some(receiver))),
@@ -134,7 +134,8 @@ impl Client {
                 // The thread failed; what it had decrypted until then must not pass for the whole.
                 None => Some((Err(FetchError::Damaged { reason: "decryption broke off".to_owned() }), None)),
             }
-        }))
+        });
+        Box::pin(plain.fuse())
     }
 }
 

@@ -2,6 +2,7 @@
 //! module is a section of the contract.
 
 mod everywhere;
+mod media;
 mod messages;
 mod monitoring;
 mod sessions;

@@ -26,7 +26,7 @@ async fn messages_and_sessions_are_posted_with_the_key() {
     let person = format!("{THEIRS}@s.whatsapp.net");
     let message = |from: &str, text: &str| {
         json!({"session": "shop", "from": from, "message": text, "messageId": "<word>", "timestamp": "<number>",
-            "media": {"image": null, "video": null, "document": null, "audio": null}, "...": 0})
+            "media": {"image": null, "video": null, "document": null, "audio": null, "...": 0}, "...": 0})
     };
     let expected = [message(&person, "satu"), message(&group, "dua"), message(&person, "tiga")];
     let messages = world.webhooks.messages();
