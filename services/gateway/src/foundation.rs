@@ -254,6 +254,7 @@ impl Foundation {
                 hold: settings.timeout * 2 + Duration::from_secs(30),
                 events_retention: days(settings.events_retention_days),
                 messages_retention: days(self.config.send.messages_retention_days),
+                ..webhook_dispatcher::Settings::default()
             },
         )
         .map_err(StartError::settings)?;
