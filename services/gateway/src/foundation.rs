@@ -283,7 +283,14 @@ fn whatsapp_options(config: &Config) -> Result<whatsapp::Options, StartError> {
 fn media_store(config: &Config) -> Result<MediaStore, StartError> {
     match &config.media.url {
         Some(url) => MediaStore::at(url.expose(), std::env::vars()).map_err(StartError::settings),
-        None => MediaStore::in_folder(&config.storage.data_dir.join("media")).map_err(StartError::running),
+        None => {
+            if config.nats.url.is_some() {
+                tracing::warn!(
+                    "files are kept in DATA_DIR/media: other processes find them only if they share that folder; set MEDIA_URL"
+                );
+            }
+            MediaStore::in_folder(&config.storage.data_dir.join("media")).map_err(StartError::running)
+        }
     }
 }
 
