@@ -106,12 +106,11 @@ pub enum File<'a> {
         /// What its sender calls it.
         file_name: Option<&'a str>,
     },
+    /// It was not fetched yet. Webhooks wait for it, but not for ever.
+    Pending { kind: MediaKind, file_name: Option<&'a str> },
     /// It could not be fetched.
     Missing { kind: MediaKind, file_name: Option<&'a str>, reason: &'a str },
 }
-
-/// Why a file is missing as long as nobody has fetched it: what a webhook says that goes out before.
-pub const NOT_FETCHED: &str = "it was not fetched in time";
 
 /// The payload of a message's webhook with what has become of its file.
 pub fn with_file(payload: &str, file: &File<'_>, url: Option<&str>) -> Result<String, serde_json::Error> {
@@ -201,10 +200,9 @@ impl InboundMessage {
             },
             replayed: self.replayed,
             media_url: None,
-            file: self.media.as_ref().map(|media| File::Missing {
+            file: self.media.as_ref().map(|media| File::Pending {
                 kind: media.kind,
                 file_name: media.claims.file_name.as_deref(),
-                reason: NOT_FETCHED,
             }),
             detail: self.detail.as_ref(),
         }
@@ -341,9 +339,8 @@ mod tests {
         let message = InboundMessage { media, ..message() };
         let payload = serde_json::to_string(&message.webhook("shop", 1)).unwrap();
         let waiting: Value = serde_json::from_str(&payload).unwrap();
-        let missing =
-            json!({"state": "missing", "kind": "voice", "file_name": "a.ogg", "reason": NOT_FETCHED});
-        assert_eq!((&waiting["file"], &waiting["media"]["audio"]), (&missing, &json!(null)));
+        let pending = json!({"state": "pending", "kind": "voice", "file_name": "a.ogg"});
+        assert_eq!((&waiting["file"], &waiting["media"]["audio"]), (&pending, &json!(null)));
 
         let stored = File::Stored {
             kind: MediaKind::Voice,

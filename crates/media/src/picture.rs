@@ -10,8 +10,8 @@ use image::{
     imageops::{FilterType, overlay},
 };
 
-/// The memory that a picture may take up while it is decoded: enough for 16 megapixels.
-const MOST_MEMORY: u64 = 64 << 20;
+/// The memory that a picture may take up when it is decoded: enough for 16 megapixels without transparency.
+const MOST_MEMORY: u64 = 48 << 20;
 /// The longest side of the preview.
 const PREVIEW: u32 = 100;
 const PREVIEW_QUALITY: u8 = 50;
@@ -54,7 +54,7 @@ impl From<image::ImageError> for PictureError {
 pub fn for_chat(bytes: Bytes, mime_type: &str) -> Result<Picture, PictureError> {
     let format = format_of(mime_type)?;
     if format == ImageFormat::WebP {
-        let picture = on_white(&decode(&bytes, format)?);
+        let picture = on_white(decode(&bytes, format)?);
         let jpeg = jpeg(&picture, QUALITY)?;
         return Ok(Picture {
             mime_type: "image/jpeg",
@@ -67,7 +67,7 @@ pub fn for_chat(bytes: Bytes, mime_type: &str) -> Result<Picture, PictureError> 
     }
     let (width, height) = ImageReader::with_format(Cursor::new(&bytes), format).into_dimensions()?;
     // A preview is a courtesy: a picture that cannot be decoded here may still be one that phones can show.
-    let preview = decode(&bytes, format).ok().and_then(|picture| preview(&on_white(&picture)));
+    let preview = decode(&bytes, format).ok().and_then(|picture| preview(&picture));
     let mime_type = if format == ImageFormat::Png { "image/png" } else { "image/jpeg" };
     Ok(Picture { bytes, mime_type, width, height, preview, animated: false })
 }
@@ -128,17 +128,17 @@ fn decode(bytes: &Bytes, format: ImageFormat) -> Result<DynamicImage, PictureErr
 }
 
 /// What lies behind a transparent picture in a JPEG, which knows no transparency.
-fn on_white(picture: &DynamicImage) -> DynamicImage {
+fn on_white(picture: DynamicImage) -> DynamicImage {
     if !picture.color().has_alpha() {
-        return picture.clone();
+        return picture;
     }
     let mut page = RgbaImage::from_pixel(picture.width(), picture.height(), Rgba([255; 4]));
-    overlay(&mut page, &picture.to_rgba8(), 0, 0);
+    overlay(&mut page, &picture.into_rgba8(), 0, 0);
     DynamicImage::ImageRgba8(page)
 }
 
 fn preview(picture: &DynamicImage) -> Option<Vec<u8>> {
-    jpeg(&picture.thumbnail(PREVIEW, PREVIEW), PREVIEW_QUALITY).ok()
+    jpeg(&on_white(picture.thumbnail(PREVIEW, PREVIEW)), PREVIEW_QUALITY).ok()
 }
 
 fn jpeg(picture: &DynamicImage, quality: u8) -> Result<Vec<u8>, PictureError> {

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// How long deliveries wait for a file that nobody fetches, such as because its session is no longer on line. After
-/// that they go out and say that it is missing.
+/// that they go out and say that it is still to come.
 pub const PATIENCE: Duration = Duration::from_mins(15);
 
 /// A file that is to be fetched.
@@ -358,17 +358,32 @@ async fn release(tx: &mut Tx, event: Uuid, now: Timestamp) -> Result<()> {
 
 /// A session was removed: nobody will fetch its files.
 pub(crate) async fn give_up_all(tx: &mut Tx, session: SessionId, now: Timestamp) -> Result<()> {
-    let events: Vec<Uuid> = with_conn!(tx, conn => {
-        sqlx::query_scalar(
-            "UPDATE media SET state = 'missing', source = NULL, failure = 'the session was removed'
-             WHERE session_id = $1 AND state = 'pending' RETURNING event_id",
+    const REASON: &str = "the session was removed";
+    let promises: Vec<Promise> = with_conn!(tx, conn => {
+        sqlx::query_as(
+            "SELECT m.event_id, m.message_id, m.kind, m.file_name, e.payload
+             FROM media m LEFT JOIN events e ON e.id = m.event_id
+             WHERE m.session_id = $1 AND m.state = 'pending'",
         )
         .bind(session.uuid())
         .fetch_all(conn)
         .await?
     });
-    for event in events {
-        release(tx, event, now).await?;
+    with_conn!(tx, conn => {
+        sqlx::query(
+            "UPDATE media SET state = 'missing', source = NULL, failure = $2
+             WHERE session_id = $1 AND state = 'pending'",
+        )
+        .bind(session.uuid())
+        .bind(REASON)
+        .execute(conn)
+        .await?;
+    });
+    for promise in promises {
+        let file_name = promise.file_name.as_deref();
+        let file = File::Missing { kind: word(&promise.kind)?, file_name, reason: REASON };
+        tell(tx, &promise, &file, None).await?;
+        release(tx, promise.event_id, now).await?;
     }
     Ok(())
 }

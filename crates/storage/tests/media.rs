@@ -145,8 +145,7 @@ on_both! {
         assert!(stand.due().await.is_empty());
         stand.clock.advance(MINUTE);
         let webhooks = webhooks(&stand).await;
-        assert_eq!(webhooks[0]["file"]["state"], "missing");
-        assert_eq!(webhooks[0]["file"]["reason"], domain::event::NOT_FETCHED);
+        assert_eq!(webhooks[0]["file"], json!({"state": "pending", "kind": "image", "file_name": "größe.png"}));
         // It may still come: a replay tells about it then.
         assert_eq!(due(&stand, fence).await.len(), 1);
     }
@@ -201,6 +200,7 @@ on_both! {
         let told: Vec<_> = webhooks(&stand).await.into_iter().filter(|hook| hook["event"] == "message").collect();
         assert_eq!(ids(&told), ["1", "2"]);
         assert_eq!(told[0]["file"]["state"], "missing");
+        assert_eq!(told[0]["file"]["reason"], "the session was removed");
         assert_eq!(stand.number("SELECT COUNT(*) FROM media WHERE state = 'missing' AND source IS NULL").await, 1);
         assert_eq!(stand.database.media(id).await.unwrap(), None);
     }

@@ -5,6 +5,10 @@ use storage::{Error, RunnerRegistration, Started, Transition};
 
 use crate::stand::{MINUTE, START, on_both, to};
 
+fn to_state(fence: domain::Fence) -> storage::Transition {
+    to(fence, SessionState::Connected)
+}
+
 on_both! {
     async fn a_session_starts_once(stand) {
         let admin = stand.admin().await;
@@ -107,11 +111,44 @@ on_both! {
         assert_eq!(stand.database.session_counts().await.unwrap(), (1, 1));
     }
 
+    async fn a_session_is_handed_to_a_certain_runner(stand) {
+        let admin = stand.admin().await;
+        let database = &stand.database;
+        let held = stand.held(admin, "shop").await;
+        let from = database.holder(held.session).await.unwrap().unwrap();
+        let to = stand.runner().await;
+        database.hand_session_to(held, to).await.unwrap();
+        assert_eq!(database.holder(held.session).await.unwrap(), Some(to));
+        assert_eq!(database.session_counts().await.unwrap(), (1, 0), "nobody else can take it");
+        assert!(database.claims_of(from).await.unwrap().is_empty());
+        let [given] = database.claims_of(to).await.unwrap()[..] else { panic!("one claim") };
+        assert_eq!(given.token, held.token + 1, "the giver can write nothing any more");
+        assert!(matches!(database.transition(to_state(held)).await, Err(Error::LeaseLost)));
+
+        let adopted = database.adopt_session(to, given).await.unwrap().unwrap();
+        assert_eq!((adopted.session.name.as_str(), adopted.fence.token), ("shop", given.token + 1));
+        assert_eq!(database.adopt_session(to, given).await.unwrap(), None, "once");
+        assert_eq!(database.adopt_session(from, adopted.fence).await.unwrap(), None, "only by its runner");
+        stand.execute("UPDATE sessions SET wanted = FALSE").await;
+        assert_eq!(database.adopt_session(to, adopted.fence).await.unwrap(), None, "only if it is to run");
+        stand.execute("UPDATE sessions SET wanted = TRUE").await;
+
+        // Who gave it before can give it no more; who takes none gets none.
+        database.hand_session_to(given, from).await.unwrap();
+        assert_eq!(database.holder(held.session).await.unwrap(), Some(to));
+        database.stop_accepting(from).await.unwrap();
+        database.hand_session_to(adopted.fence, from).await.unwrap();
+        assert_eq!(database.holder(held.session).await.unwrap(), None);
+        assert_eq!(database.session_counts().await.unwrap(), (1, 1));
+        assert_eq!(database.holder(domain::SessionId::new()).await.unwrap(), None);
+    }
+
     async fn runners_are_seen(stand) {
         let runner = stand.runner().await;
         let seen = stand.database.runners().await.unwrap().remove(0);
         assert_eq!((seen.id, seen.accepting, seen.capacity, seen.sessions), (runner, true, 100, 0));
         assert_eq!(seen.expires_at.since(seen.started_at), 10 * MINUTE);
+        assert!(seen.lease_left <= 10 * MINUTE && seen.lease_left > 9 * MINUTE, "{:?}", seen.lease_left);
         stand.database.stop_accepting(runner).await.unwrap();
         assert!(!stand.database.runners().await.unwrap()[0].accepting);
         stand.database.remove_runner(runner).await.unwrap();

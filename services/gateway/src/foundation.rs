@@ -254,6 +254,7 @@ impl Foundation {
                 hold: settings.timeout * 2 + Duration::from_secs(30),
                 events_retention: days(settings.events_retention_days),
                 messages_retention: days(self.config.send.messages_retention_days),
+                ..webhook_dispatcher::Settings::default()
             },
         )
         .map_err(StartError::settings)?;
@@ -283,7 +284,14 @@ fn whatsapp_options(config: &Config) -> Result<whatsapp::Options, StartError> {
 fn media_store(config: &Config) -> Result<MediaStore, StartError> {
     match &config.media.url {
         Some(url) => MediaStore::at(url.expose(), std::env::vars()).map_err(StartError::settings),
-        None => MediaStore::in_folder(&config.storage.data_dir.join("media")).map_err(StartError::running),
+        None => {
+            if config.nats.url.is_some() {
+                tracing::warn!(
+                    "files are kept in DATA_DIR/media: other processes find them only if they share that folder; set MEDIA_URL"
+                );
+            }
+            MediaStore::in_folder(&config.storage.data_dir.join("media")).map_err(StartError::running)
+        }
     }
 }
 

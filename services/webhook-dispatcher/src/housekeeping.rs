@@ -10,9 +10,8 @@ use tokio::time::sleep;
 
 use crate::{Parts, Settings};
 
-/// The time between two rounds, and before the first.
-const ROUND: Duration = Duration::from_hours(1);
-const FIRST: Duration = Duration::from_mins(2);
+/// The first round is made after this part of the time between two rounds.
+const FIRST: u32 = 30;
 
 /// How many rows one transaction looks at.
 const BATCH: u32 = 500;
@@ -26,6 +25,7 @@ const DEAD_TIMES: u32 = 3;
 pub(crate) struct Housekeeping {
     database: Database,
     clock: SharedClock,
+    every: Duration,
     events: Option<Duration>,
     messages: Option<Duration>,
 }
@@ -44,6 +44,7 @@ impl Housekeeping {
         Self {
             database: parts.database.clone(),
             clock: parts.clock.clone(),
+            every: settings.housekeeping_every,
             events: settings.events_retention,
             messages: settings.messages_retention,
         }
@@ -51,11 +52,11 @@ impl Housekeeping {
 
     /// One round after the other, for ever.
     pub(crate) async fn run(self) {
-        let mut pause = FIRST;
+        let mut pause = self.every / FIRST;
         loop {
             let jitter = rand::rng().random_range(0.8..1.2);
             sleep(pause.mul_f64(jitter)).await;
-            pause = ROUND;
+            pause = self.every;
             match self.round().await {
                 Ok(round) if round == Round::default() => {}
                 Ok(Round { given_up, deliveries, events, messages }) => {

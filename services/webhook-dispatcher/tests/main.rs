@@ -9,5 +9,6 @@ mod oauth2;
 mod order;
 mod receiver;
 mod requests;
+mod retention;
 mod rig;
 mod speed;
