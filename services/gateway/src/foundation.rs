@@ -282,17 +282,15 @@ fn whatsapp_options(config: &Config) -> Result<whatsapp::Options, StartError> {
 }
 
 fn media_store(config: &Config) -> Result<MediaStore, StartError> {
-    match &config.media.url {
-        Some(url) => MediaStore::at(url.expose(), std::env::vars()).map_err(StartError::settings),
-        None => {
-            if config.nats.url.is_some() {
-                tracing::warn!(
-                    "files are kept in DATA_DIR/media: other processes find them only if they share that folder; set MEDIA_URL"
-                );
-            }
-            MediaStore::in_folder(&config.storage.data_dir.join("media")).map_err(StartError::running)
-        }
+    if let Some(url) = &config.media.url {
+        return MediaStore::at(url.expose(), std::env::vars()).map_err(StartError::settings);
     }
+    if config.nats.url.is_some() {
+        tracing::warn!(
+            "files are kept in DATA_DIR/media: other processes find them only if they share that folder; set MEDIA_URL"
+        );
+    }
+    MediaStore::in_folder(&config.storage.data_dir.join("media")).map_err(StartError::running)
 }
 
 fn links(config: &Config, keys: &KeyRing) -> Result<Links, StartError> {

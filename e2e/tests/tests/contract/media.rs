@@ -25,7 +25,7 @@ fn sent(kind: &str) -> Value {
     }})
 }
 
-fn send(kind: &'static str, fields: Value) -> Row {
+fn send(kind: &'static str, fields: &Value) -> Row {
     let mut body = json!({"session": "shop", "to": THEIRS, "text": ""});
     for (name, value) in fields.as_object().unwrap() {
         if value.is_null() {
@@ -49,31 +49,33 @@ async fn files_sent_and_their_answers() {
     let missing = origin.serve("/missing", Served::Status(404));
     let document_fields = |name: Value| json!({"document_url": document, "document_name": name});
     let rows = [
-        send(IMAGE, json!({"image_url": image, "text": "caption"})).is(200, sent("imageMessage")),
-        send(IMAGE, json!({"image_url": image})).is(200, sent("imageMessage")),
-        send(IMAGE, json!({"image_url": image, "is_group": false, "quoted_message_id": "3EB0AA"}))
+        send(IMAGE, &json!({"image_url": image, "text": "caption"})).is(200, sent("imageMessage")),
+        send(IMAGE, &json!({"image_url": image})).is(200, sent("imageMessage")),
+        send(IMAGE, &json!({"image_url": image, "is_group": false, "quoted_message_id": "3EB0AA"}))
             .is(200, sent("imageMessage")),
-        send(DOCUMENT, document_fields(json!("report.pdf"))).is(200, sent("documentMessage")),
-        send(STICKER, json!({"image_url": image})).is(200, sent("stickerMessage")),
+        send(DOCUMENT, &document_fields(json!("report.pdf"))).is(200, sent("documentMessage")),
+        send(STICKER, &json!({"image_url": image})).is(200, sent("stickerMessage")),
         // What is missing or wrong.
-        send(IMAGE, json!({})).fails(400, "Required field 'image_url' on json"),
-        send(IMAGE, json!({"image_url": image, "text": null})).fails(400, "Required field 'text' on json"),
-        send(IMAGE, json!({"image_url": 1}))
+        send(IMAGE, &json!({})).fails(400, "Required field 'image_url' on json"),
+        send(IMAGE, &json!({"image_url": image, "text": null})).fails(400, "Required field 'text' on json"),
+        send(IMAGE, &json!({"image_url": 1}))
             .fails(400, "Expected string, received number field 'image_url' on json"),
-        send(IMAGE, json!({"image_url": image, "to": ""})).fails(500, "parameter \"to\" is required"),
-        send(IMAGE, json!({"image_url": image, "session": "elsewhere"})).fails(400, "Session does not exist"),
-        send(DOCUMENT, json!({"document_name": "a.pdf"})).fails(400, "Required field 'document_url' on json"),
-        send(DOCUMENT, document_fields(json!(null))).fails(400, "Required field 'document_name' on json"),
-        send(DOCUMENT, document_fields(json!("report"))).fails(500, "Filename must include valid extension"),
-        send(STICKER, json!({})).fails(400, "Required field 'image_url' on json"),
+        send(IMAGE, &json!({"image_url": image, "to": ""})).fails(500, "parameter \"to\" is required"),
+        send(IMAGE, &json!({"image_url": image, "session": "elsewhere"}))
+            .fails(400, "Session does not exist"),
+        send(DOCUMENT, &json!({"document_name": "a.pdf"}))
+            .fails(400, "Required field 'document_url' on json"),
+        send(DOCUMENT, &document_fields(json!(null))).fails(400, "Required field 'document_name' on json"),
+        send(DOCUMENT, &document_fields(json!("report"))).fails(500, "Filename must include valid extension"),
+        send(STICKER, &json!({})).fails(400, "Required field 'image_url' on json"),
         // Only the web.
-        send(IMAGE, json!({"image_url": "file:///etc/passwd"}))
+        send(IMAGE, &json!({"image_url": "file:///etc/passwd"}))
             .is(400, json!({"message": "<text>", "code": "<word>"})),
-        send(IMAGE, json!({"image_url": "/etc/passwd"}))
+        send(IMAGE, &json!({"image_url": "/etc/passwd"}))
             .is(400, json!({"message": "<text>", "code": "<word>"})),
-        send(IMAGE, json!({"image_url": "http://10.0.0.1/x"}))
+        send(IMAGE, &json!({"image_url": "http://10.0.0.1/x"}))
             .is(400, json!({"message": "<text>", "code": "<word>"})),
-        send(IMAGE, json!({"image_url": missing})).is(400, json!({"message": "<text>", "code": "<word>"})),
+        send(IMAGE, &json!({"image_url": missing})).is(400, json!({"message": "<text>", "code": "<word>"})),
     ];
     check(&gateway, &rows).await;
     let phone = world.whatsapp.account(THEIRS).unwrap();

@@ -70,11 +70,11 @@ async fn made_changed_and_deleted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn configured_by_the_admin() {
+    const SESSION: &str = "PUT /admin/users/2/session-config";
     let world = World::new(Storage::Sqlite).await;
     let gateway = gateway(&world, &[]).await;
     gateway.post("/admin/users", json!({"username": ANNA.0, "password": ANNA.1})).await;
     let config = |id: &'static str, body: Value| row(id).json(body);
-    const SESSION: &str = "PUT /admin/users/2/session-config";
     let updated = said("Session configuration updated successfully");
     let rows = [
         config(SESSION, json!({"session_name": "anna_shop", "callback_url": "https://anna.example/hook"}))
