@@ -16,9 +16,13 @@ mod nats;
 mod server;
 pub mod subjects;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use serde::{Serialize, de::DeserializeOwned};
+use telemetry::metrics;
 
 pub use hints::{Hints, Received};
 pub use nats::{ConnectError, NatsLogin, NatsOptions};
@@ -59,6 +63,20 @@ pub enum RequestError {
     Disconnected,
 }
 
+impl RequestError {
+    /// What metrics call it.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::NoResponders => "no_responders",
+            Self::Timeout => "timeout",
+            Self::Abandoned => "abandoned",
+            Self::Unsupported => "unsupported",
+            Self::Malformed => "malformed",
+            Self::Disconnected => "disconnected",
+        }
+    }
+}
+
 /// The connection was closed for good; only at shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the bus is closed")]
@@ -90,11 +108,15 @@ impl Bus {
         deadline: Duration,
     ) -> Result<R, RequestError> {
         let payload = codec::encode(command).map_err(|_| RequestError::Malformed)?;
+        let began = Instant::now();
         let answer = match self {
-            Self::Nats(nats) => nats.request(subject, payload, deadline).await?,
-            Self::Local(local) => local.request(subject, payload, deadline).await?,
+            Self::Nats(nats) => nats.request(subject, payload, deadline).await,
+            Self::Local(local) => local.request(subject, payload, deadline).await,
         };
-        codec::decode_answer(&answer)
+        let answer = answer.and_then(|answer| codec::decode_answer(&answer));
+        let outcome = answer.as_ref().err().map_or("answered", |error| error.word());
+        metrics().bus_requests.record(began.elapsed().as_secs_f64(), [outcome]);
+        answer
     }
 
     /// Serves the commands of `subject`, until the server is dropped. Several servers of one subject share the

@@ -10,7 +10,7 @@ use std::{
 use crate::{
     Check, Options, features,
     machine::{self, Way},
-    node, say, schemathesis,
+    node, rules, say, schemathesis,
     step::{self, Outcome, Report, cargo, shown, works},
 };
 
@@ -29,7 +29,8 @@ struct Counts {
 pub(crate) fn run(options: &Options) -> bool {
     let mut report = Report::default();
     let tests = [Check::Unit, Check::EndToEnd, Check::Schemathesis].iter().any(|check| options.wants(*check));
-    if tests || options.wants(Check::Clippy) || options.wants(Check::Npm) {
+    let others = [Check::Clippy, Check::Npm, Check::Rules];
+    if tests || others.iter().any(|check| options.wants(*check)) {
         let mut way = Way::Here;
         report.step("machine", || {
             way = machine::prepare();
@@ -51,6 +52,9 @@ pub(crate) fn run(options: &Options) -> bool {
     }
     if options.wants(Check::Deny) {
         report.step("deny", || deny(options.with_deny || env::var_os("CI").is_some()));
+    }
+    if options.wants(Check::Rules) {
+        report.step("rules", rules::check);
     }
     // The end-to-end tests stand on them.
     if options.wants(Check::Npm) || options.wants(Check::EndToEnd) {

@@ -5,6 +5,7 @@ mod checks;
 mod features;
 mod machine;
 mod node;
+mod rules;
 mod schemathesis;
 mod step;
 
@@ -18,6 +19,7 @@ cargo xtask test [--only STEP]... [--with-deny]
       fmt        formatting
       features   nothing that is for tests only is in a default build
       deny       licences, banned crates and their sources (needs cargo-deny)
+      rules      Prometheus's rules and their cases, and the dashboard
       npm        the packages of e2e/interop, as its lock file says
       clippy     lints, all targets
       unit       unit tests
@@ -59,6 +61,7 @@ enum Check {
     Fmt,
     Features,
     Deny,
+    Rules,
     Npm,
     Clippy,
     Unit,
@@ -67,10 +70,11 @@ enum Check {
 }
 
 impl Check {
-    const ALL: [(&str, Self); 8] = [
+    const ALL: [(&str, Self); 9] = [
         ("fmt", Self::Fmt),
         ("features", Self::Features),
         ("deny", Self::Deny),
+        ("rules", Self::Rules),
         ("npm", Self::Npm),
         ("clippy", Self::Clippy),
         ("unit", Self::Unit),

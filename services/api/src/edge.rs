@@ -9,15 +9,17 @@ use std::{
         LazyLock,
         atomic::{AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use axum::{
-    extract::Request,
+    extract::{MatchedPath, Request},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use futures::FutureExt as _;
+use telemetry::{Value, metrics};
 
 use crate::error::{Cause, Problem};
 
@@ -34,6 +36,8 @@ pub(crate) async fn edge(request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     let method = request.method().clone();
     let uri = request.uri().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let began = Instant::now();
     let mut response = if method == Method::OPTIONS {
         preflight(request.headers())
     } else {
@@ -42,6 +46,7 @@ pub(crate) async fn edge(request: Request, next: Next) -> Response {
             .await
             .unwrap_or_else(|panic| Problem::internal(panic_message(&*panic)).into_response())
     };
+    count(&method, route.as_ref(), response.status(), began.elapsed());
     if response.status().is_server_error() {
         let cause = response.extensions().get::<Cause>().map_or("", |Cause(cause)| cause);
         tracing::error!(
@@ -58,6 +63,23 @@ pub(crate) async fn edge(request: Request, next: Next) -> Response {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, ANY_ORIGIN);
     headers.insert(REQUEST_ID, id);
     response
+}
+
+/// What is no route of ours is one line among the metrics, whatever it is called.
+fn count(method: &Method, route: Option<&MatchedPath>, status: StatusCode, took: Duration) {
+    let method = match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        Method::PATCH => "PATCH",
+        _ => "_OTHER",
+    };
+    let route = route.map_or_else(|| "none".to_owned(), |route| route.as_str().to_owned());
+    let labels: [Value; 3] = [method.into(), route.into(), Value::I64(i64::from(status.as_u16()))];
+    metrics().http_requests.record(took.as_secs_f64(), labels);
 }
 
 /// Any origin may ask for anything: with `*`, browsers leave their ambient credentials out.

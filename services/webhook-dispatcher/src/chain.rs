@@ -17,6 +17,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use domain::webhook::{ClaimedDelivery, Next, ORDERED_ATTEMPTS, after_attempt};
 use rand::RngExt as _;
 use storage::{Database, Settlement};
+use telemetry::metrics;
 use tokio::{join, sync::OwnedSemaphorePermit, time::Instant};
 use tokio_util::sync::CancellationToken;
 use webhooks::{Attempt, Sender};
@@ -94,6 +95,7 @@ impl Chain {
             return None;
         }
         let attempt = self.workshop.sender.attempt(delivery).await;
+        metrics().webhook_duration.record(attempt.took.as_secs_f64(), [class(attempt.status())]);
         self.lane.ended(attempt.took, attempt.status().is_some());
         Some(attempt)
     }
@@ -131,10 +133,34 @@ fn lets_others_pass(next: Next, attempts: i32) -> bool {
     }
 }
 
+/// What metrics call an answer.
+const fn class(status: Option<u16>) -> &'static str {
+    match status {
+        None => "none",
+        Some(..200) => "1xx",
+        Some(200..300) => "2xx",
+        Some(300..400) => "3xx",
+        Some(400..500) => "4xx",
+        Some(500..) => "5xx",
+    }
+}
+
+fn count(delivery: &ClaimedDelivery, attempt: &Attempt, next: Next) {
+    match next {
+        Next::Done => {
+            let lag = (attempt.at + attempt.took).since(delivery.event.made_at());
+            metrics().webhook_lag.note(lag.as_secs_f64());
+        }
+        Next::Dead | Next::DisableEndpoint => metrics().webhooks_dead.one(),
+        Next::RetryAfter(_) => {}
+    }
+}
+
 fn decide(delivery: &ClaimedDelivery, attempt: Attempt) -> Settlement {
     let attempts = delivery.attempts.saturating_add(1);
     let since_replay = attempts.saturating_sub(delivery.earlier_attempts);
     let next = after_attempt(&attempt.outcome, since_replay, rand::rng().random());
+    count(delivery, &attempt, next);
     let status = attempt.status();
     let duration_ms = u64::try_from(attempt.took.as_millis()).unwrap_or(u64::MAX);
     if next == Next::Done {

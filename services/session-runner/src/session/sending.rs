@@ -12,6 +12,7 @@ use domain::{
     message::{Content, Failure, FailureCode, Message, MessageState},
 };
 use storage::{Database, Progress};
+use telemetry::metrics;
 use tokio::{task::JoinSet, time::Instant};
 use whatsapp::{Client, SendError};
 
@@ -72,7 +73,7 @@ enum From {
 
 enum Done {
     Read { from: From, messages: storage::Result<Vec<Message>> },
-    Sent { message: Arc<Message>, outcome: Result<(), Undone> },
+    Sent { message: Arc<Message>, outcome: Result<(), Undone>, took: Duration },
     Noted { id: MessageId, reply: Option<SessionReply> },
     LookedUp { id: MessageId, message: storage::Result<Option<Box<Message>>> },
 }
@@ -170,7 +171,7 @@ impl Sending {
     fn done(&mut self, done: Done) {
         match done {
             Done::Read { from, messages } => self.was_read(from, messages),
-            Done::Sent { message, outcome } => self.was_sent(&message, outcome),
+            Done::Sent { message, outcome, took } => self.was_sent(&message, outcome, took),
             Done::Noted { id, reply } => {
                 self.outbox.forget(id);
                 if let Some(reply) = reply {
@@ -273,10 +274,11 @@ impl Sending {
             }
             self.on_their_way += 1;
             let client = client.clone();
+            let began = Instant::now();
             let Content::Media(_) = &message.content else {
                 self.work.spawn(async move {
                     let outcome = client.send(&message).await.map_err(Undone::Send);
-                    Done::Sent { message, outcome }
+                    Done::Sent { message, outcome, took: began.elapsed() }
                 });
                 continue;
             };
@@ -285,26 +287,32 @@ impl Sending {
             let uploaded_since = self.clock.now() - UPLOAD_LIFETIME;
             self.work.spawn(async move {
                 let outcome = files.send(&client, &message, uploaded_since).await;
-                Done::Sent { message, outcome }
+                Done::Sent { message, outcome, took: began.elapsed() }
             });
         }
     }
 
-    fn was_sent(&mut self, message: &Arc<Message>, outcome: Result<(), Undone>) {
+    fn was_sent(&mut self, message: &Arc<Message>, outcome: Result<(), Undone>, took: Duration) {
         self.on_their_way -= 1;
+        let tried = |outcome| metrics().send_duration.record(took.as_secs_f64(), [outcome]);
         match outcome {
             Ok(()) => {
                 self.outbox.done(message);
                 let sent_at = self.clock.now();
+                tried("sent");
+                metrics().messages_sent.add(1, [message.content.kind()]);
+                metrics().outbound_lag.note(sent_at.since(message.accepted_at).as_secs_f64());
                 self.note(message, Progress::Sent, SessionReply::Sent { sent_at });
             }
             Err(error) => match verdict(&error) {
                 Verdict::Again(pause) => {
                     tracing::info!(session.id = %self.fence.session, message.id = %message.id, %error, "will be sent again");
+                    tried("again");
                     self.outbox.again(message, Instant::now(), pause);
                     self.answer(message.id, &SessionReply::NotConnected);
                 }
                 Verdict::Fail(code) => {
+                    tried("failed");
                     self.outbox.done(message);
                     self.note_failure(message, code, &error.to_string());
                 }
@@ -314,6 +322,7 @@ impl Sending {
 
     fn note_failure(&mut self, message: &Message, code: FailureCode, reason: &str) {
         let failure = Failure { code, reason: reason.to_owned() };
+        metrics().messages_failed.add(1, [code.as_str()]);
         tracing::info!(
             session.id = %self.fence.session, message.id = %message.id, code = %code, reason, "a message was not sent"
         );
