@@ -21,8 +21,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
-use telemetry::metrics;
+use telemetry::{metrics, trace};
+use tracing::Instrument as _;
 
 pub use hints::{Hints, Received};
 pub use nats::{ConnectError, NatsLogin, NatsOptions};
@@ -109,14 +111,28 @@ impl Bus {
     ) -> Result<R, RequestError> {
         let payload = codec::encode(command).map_err(|_| RequestError::Malformed)?;
         let began = Instant::now();
-        let answer = match self {
-            Self::Nats(nats) => nats.request(subject, payload, deadline).await,
-            Self::Local(local) => local.request(subject, payload, deadline).await,
-        };
+        let span = telemetry::span!("client", "bus request", messaging.destination.name = %subject);
+        let answer = self.exchange(subject, payload, deadline).instrument(span.clone()).await;
         let answer = answer.and_then(|answer| codec::decode_answer(&answer));
+        if let Err(error) = &answer {
+            trace::failed(&span, || error.word().to_owned());
+        }
         let outcome = answer.as_ref().err().map_or("answered", |error| error.word());
         metrics().bus_requests.record(began.elapsed().as_secs_f64(), [outcome]);
         answer
+    }
+
+    async fn exchange(
+        &self,
+        subject: &Subject,
+        payload: Bytes,
+        deadline: Duration,
+    ) -> Result<Bytes, RequestError> {
+        let traceparent = trace::current();
+        match self {
+            Self::Nats(nats) => nats.request(subject, payload, traceparent, deadline).await,
+            Self::Local(local) => local.request(subject, payload, traceparent, deadline).await,
+        }
     }
 
     /// Serves the commands of `subject`, until the server is dropped. Several servers of one subject share the

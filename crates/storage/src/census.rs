@@ -140,12 +140,12 @@ impl Database {
         // The oldest by position, which the index has, and not by time.
         let rows: Vec<(i64, i64, i64)> = with_conn!(&mut reader, conn => {
             sqlx::query_as(
-                "SELECT q.online, q.waiting, first.accepted_at FROM (
+                "SELECT q.online, q.waiting, m.accepted_at FROM (
                    SELECT CAST(CASE WHEN s.state = 'connected' THEN 1 ELSE 0 END AS BIGINT) AS online,
                      COUNT(*) AS waiting, MIN(o.position) AS oldest
                    FROM outbound o LEFT JOIN sessions s ON s.id = o.session_id
                    WHERE o.state = 'queued' GROUP BY 1
-                 ) AS q JOIN outbound first ON first.position = q.oldest",
+                 ) AS q JOIN outbound m ON m.position = q.oldest",
             )
             .fetch_all(conn)
             .await?

@@ -107,14 +107,21 @@ impl Telemetry {
     /// Sends what is still to be sent; waits a few seconds for a collector at most.
     pub async fn end(self) {
         let Self { traces, metrics, .. } = self;
-        // The SDK's threads send through this runtime, so nobody on it may wait for them.
-        let ended = tokio::task::spawn_blocking(move || {
+        if traces.is_none() && metrics.is_none() {
+            return;
+        }
+        let (tell, told) = tokio::sync::oneshot::channel();
+        // A thread of its own, because the reports leave through this runtime, which must not wait for them; and none of
+        // the runtime's, which would wait for it at its end.
+        std::thread::spawn(move || {
             let traces = traces.map_or(Ok(()), |traces| traces.shutdown_with_timeout(LAST_WORDS));
             let metrics = metrics.map_or(Ok(()), |metrics| metrics.shutdown_with_timeout(LAST_WORDS));
-            traces.and(metrics)
+            let _ = tell.send(traces.and(metrics));
         });
-        if let Ok(Err(error)) = ended.await {
-            tracing::warn!(%error, "the last traces or metrics could not be sent");
+        match tokio::time::timeout(LAST_WORDS, told).await {
+            Ok(Ok(Err(error))) => tracing::warn!(%error, "the last traces or metrics could not be sent"),
+            Err(_) => tracing::warn!("the last traces or metrics could not be sent in time"),
+            Ok(_) => {}
         }
     }
 }
@@ -196,6 +203,7 @@ mod tests {
     use tracing::{debug, info, info_span, subscriber::with_default, warn};
 
     use super::*;
+    use crate::span;
 
     /// What the events in `log` look like.
     fn written(format: Format, filter: Option<&str>, log: impl FnOnce()) -> String {

@@ -147,7 +147,12 @@ async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
 }
 
 fn service_of(attributes: &[KeyValue]) -> String {
-    attributes.iter().map(text).find(|(name, _)| name == "service.name").map(|(_, name)| name).unwrap_or_default()
+    attributes
+        .iter()
+        .map(text)
+        .find(|(name, _)| name == "service.name")
+        .map(|(_, name)| name)
+        .unwrap_or_default()
 }
 
 fn text(attribute: &KeyValue) -> (String, String) {

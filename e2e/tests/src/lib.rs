@@ -19,6 +19,7 @@
 
 mod baileys;
 pub mod cluster;
+mod collector;
 mod database;
 mod gateway;
 mod ledger;
@@ -34,6 +35,7 @@ mod wait;
 mod world;
 
 pub use baileys::Baileys;
+pub use collector::{Collector, Span};
 pub use contact::{Contact, MediaKind, Received};
 pub use database::{Locked, database_of, foreign_database, stored_keys};
 pub use fake_whatsapp::{Delivery, Failure, FakeWhatsApp, Kick, MediaFault};

@@ -139,7 +139,7 @@ impl Fleet {
         metrics().runner_sessions.is(u32::try_from(self.held.len()).map_or(f64::INFINITY, f64::from));
     }
 
-    fn command(&mut self, Request { command, reply }: Request<RunnerCommand>) {
+    fn command(&mut self, Request { command, reply, .. }: Request<RunnerCommand>) {
         match command {
             RunnerCommand::Give { sessions, to } => {
                 for session in sessions {

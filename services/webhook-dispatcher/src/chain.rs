@@ -14,12 +14,13 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use domain::webhook::{ClaimedDelivery, Next, ORDERED_ATTEMPTS, after_attempt};
+use domain::webhook::{ClaimedDelivery, Next, ORDERED_ATTEMPTS, Outcome, after_attempt};
 use rand::RngExt as _;
 use storage::{Database, Settlement};
-use telemetry::metrics;
+use telemetry::{metrics, trace};
 use tokio::{join, sync::OwnedSemaphorePermit, time::Instant};
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, Span};
 use webhooks::{Attempt, Sender};
 
 use crate::lane::{Lane, Place};
@@ -67,12 +68,13 @@ impl Chain {
     pub(crate) async fn run(mut self) -> VecDeque<Held> {
         let mut unsettled: Option<Unsettled> = None;
         while let Some(held) = self.deliveries.pop_front() {
-            let (settled, attempt) = join!(self.settle(unsettled.take()), self.attempt(&held.delivery));
-            let Some(attempt) = attempt else {
+            let (settled, tried) = join!(self.settle(unsettled.take()), self.attempt(&held.delivery));
+            let Some((attempt, span)) = tried else {
                 self.deliveries.push_front(held);
                 break;
             };
-            let settlement = decide(&held.delivery, attempt);
+            let settlement = span.in_scope(|| decide(&held.delivery, attempt));
+            drop(span);
             let go_on = settled && lets_others_pass(settlement.next, settlement.attempts);
             unsettled = Some(Unsettled { settlement, _held: held });
             if !go_on {
@@ -84,7 +86,7 @@ impl Chain {
     }
 
     /// One attempt, when its turn comes; `None` when it should not be made now.
-    async fn attempt(&self, delivery: &ClaimedDelivery) -> Option<Attempt> {
+    async fn attempt(&self, delivery: &ClaimedDelivery) -> Option<(Attempt, Span)> {
         if self.workshop.stop.is_cancelled() {
             return None;
         }
@@ -94,10 +96,12 @@ impl Chain {
         {
             return None;
         }
-        let attempt = self.workshop.sender.attempt(delivery).await;
+        let span = span(delivery);
+        let attempt = self.workshop.sender.attempt(delivery).instrument(span.clone()).await;
+        said(&span, &attempt);
         metrics().webhook_duration.record(attempt.took.as_secs_f64(), [class(attempt.status())]);
         self.lane.ended(attempt.took, attempt.status().is_some());
-        Some(attempt)
+        Some((attempt, span))
     }
 
     /// Stores an outcome. Tries again as long as the delivery is ours; after that others send it again. `false`
@@ -130,6 +134,28 @@ fn lets_others_pass(next: Next, attempts: i32) -> bool {
         Next::Done | Next::Dead => true,
         Next::RetryAfter(_) => attempts >= ORDERED_ATTEMPTS,
         Next::DisableEndpoint => false,
+    }
+}
+
+/// One attempt, in the trace that the event began in, however long ago that was.
+fn span(delivery: &ClaimedDelivery) -> Span {
+    let span = telemetry::span!(
+        "client", "POST webhook", http.request.method = "POST", delivery.id = %delivery.id,
+        event.id = %delivery.event, endpoint.id = %delivery.endpoint, attempt = delivery.attempts + 1
+    );
+    trace::follow(&span, delivery.traceparent.as_deref());
+    span
+}
+
+fn said(span: &Span, attempt: &Attempt) {
+    if let Some(status) = attempt.status() {
+        trace::attribute(span, "http.response.status_code", i64::from(status));
+    }
+    match &attempt.outcome {
+        Outcome::Delivered { .. } => {}
+        Outcome::Refused { status, .. } => trace::failed(span, || status.to_string()),
+        Outcome::Gone => trace::failed(span, || "gone".to_owned()),
+        Outcome::Unreachable { .. } => trace::failed(span, || "no answer".to_owned()),
     }
 }
 

@@ -8,6 +8,7 @@ use domain::{Fence, SharedClock, Timestamp, UserId, detail::KnownPoll, event::In
 use storage::Database;
 use telemetry::metrics;
 use tokio::sync::Notify;
+use tracing::Instrument as _;
 
 use super::announce;
 use crate::Parts;
@@ -62,9 +63,11 @@ impl SessionInbox {
 impl whatsapp::Inbox for SessionInbox {
     async fn commit(&self, messages: Vec<InboundMessage>) -> Result<(), storage::Error> {
         let (all, times) = (messages.len(), live_times(&messages));
+        let span = telemetry::span!("internal", "commit messages", session.id = %self.fence.session);
         let committed = self
             .database
             .commit_inbound(self.fence, messages)
+            .instrument(span)
             .await
             .inspect_err(|_| metrics().inbound_failures.one())?;
         self.count(committed.new, all, &times);

@@ -12,8 +12,9 @@ use domain::{
     message::{Content, Failure, FailureCode, Message, MessageState},
 };
 use storage::{Database, Progress};
-use telemetry::metrics;
+use telemetry::{metrics, trace};
 use tokio::{task::JoinSet, time::Instant};
+use tracing::{Instrument as _, Span};
 use whatsapp::{Client, SendError};
 
 use super::outbox::Outbox;
@@ -73,7 +74,7 @@ enum From {
 
 enum Done {
     Read { from: From, messages: storage::Result<Vec<Message>> },
-    Sent { message: Arc<Message>, outcome: Result<(), Undone>, took: Duration },
+    Sent { message: Arc<Message>, outcome: Result<(), Undone>, took: Duration, span: Span },
     Noted { id: MessageId, reply: Option<SessionReply> },
     LookedUp { id: MessageId, message: storage::Result<Option<Box<Message>>> },
 }
@@ -171,7 +172,13 @@ impl Sending {
     fn done(&mut self, done: Done) {
         match done {
             Done::Read { from, messages } => self.was_read(from, messages),
-            Done::Sent { message, outcome, took } => self.was_sent(&message, outcome, took),
+            Done::Sent { message, outcome, took, span } => {
+                if let Err(error) = &outcome {
+                    // Not the error's own words: they may name the recipient.
+                    trace::failed(&span, || verdict(error).word().to_owned());
+                }
+                span.in_scope(|| self.was_sent(&message, outcome, took));
+            }
             Done::Noted { id, reply } => {
                 self.outbox.forget(id);
                 if let Some(reply) = reply {
@@ -274,21 +281,24 @@ impl Sending {
             }
             self.on_their_way += 1;
             let client = client.clone();
-            let began = Instant::now();
+            let (began, span) = (Instant::now(), span(&message));
+            let work = span.clone();
             let Content::Media(_) = &message.content else {
-                self.work.spawn(async move {
+                let sending = async move {
                     let outcome = client.send(&message).await.map_err(Undone::Send);
-                    Done::Sent { message, outcome, took: began.elapsed() }
-                });
+                    Done::Sent { message, outcome, took: began.elapsed(), span }
+                };
+                self.work.spawn(sending.instrument(work));
                 continue;
             };
             let files =
                 Files { media: Arc::clone(&self.media), database: self.database.clone(), fence: self.fence };
             let uploaded_since = self.clock.now() - UPLOAD_LIFETIME;
-            self.work.spawn(async move {
+            let sending = async move {
                 let outcome = files.send(&client, &message, uploaded_since).await;
-                Done::Sent { message, outcome, took: began.elapsed() }
-            });
+                Done::Sent { message, outcome, took: began.elapsed(), span }
+            };
+            self.work.spawn(sending.instrument(work));
         }
     }
 
@@ -366,6 +376,16 @@ impl Sending {
     }
 }
 
+/// One try to send, in the trace that the message was accepted in, however long ago that was.
+fn span(message: &Message) -> Span {
+    let span = telemetry::span!(
+        "producer", "send message", messaging.system = "whatsapp", message.id = %message.id,
+        message.kind = message.content.kind(), session.id = %message.session
+    );
+    trace::follow(&span, message.traceparent.as_deref());
+    span
+}
+
 /// What a message with a file needs besides the client.
 struct Files {
     media: Arc<Media>,
@@ -412,6 +432,15 @@ enum Undone {
 enum Verdict {
     Again(Duration),
     Fail(FailureCode),
+}
+
+impl Verdict {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Again(_) => "it goes again",
+            Self::Fail(code) => code.as_str(),
+        }
+    }
 }
 
 /// WhatsApp's code for "too many".
