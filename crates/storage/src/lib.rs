@@ -48,6 +48,7 @@ mod transitions;
 mod user_removal;
 mod users;
 mod webhook_auth;
+mod writer;
 
 pub use accounts::{Edited, SessionConfig};
 pub use database::{Database, OpenError, Options, Synchronous};

@@ -45,6 +45,7 @@ mod options;
 mod owner;
 mod runtime;
 mod send;
+mod socket;
 mod store;
 mod whatsapp;
 
