@@ -1,0 +1,39 @@
+import { Anchor, Modal, Stack, Text } from "@mantine/core";
+import { useQueryClient } from "@tanstack/react-query";
+import { loggedOut } from "../../api/connection";
+import { useStore } from "../../api/store";
+import { t } from "../../texts";
+import { LoginForm } from "./login-form";
+import { useLoggedIn } from "./me";
+
+/** Lies over the page when the cookie has expired. The page stays as it is: nothing that was typed is lost. */
+export function LogInAgain() {
+  const opened = useStore(loggedOut);
+  const { username } = useLoggedIn();
+  const queries = useQueryClient();
+  const goOn = () => {
+    loggedOut.set(false);
+    void queries.invalidateQueries();
+  };
+  return (
+    <Modal
+      opened={opened}
+      onClose={() => {}}
+      withCloseButton={false}
+      closeOnClickOutside={false}
+      closeOnEscape={false}
+      centered
+      zIndex={1000}
+      title={t.login.again.title}
+      overlayProps={{ blur: 2 }}
+    >
+      <Stack>
+        <Text>{t.login.again.text}</Text>
+        <LoginForm username={username} onLoggedIn={goOn} />
+        <Anchor size="sm" component="button" type="button" onClick={() => window.location.reload()}>
+          {t.login.again.other}
+        </Anchor>
+      </Stack>
+    </Modal>
+  );
+}
