@@ -15,8 +15,16 @@ use std::{
 };
 
 /// What the dashboard is made from, in `web/`.
-const SOURCES: [&str; 7] =
-    ["index.html", "package-lock.json", "package.json", "public", "scripts", "src", "vite.config.ts"];
+const SOURCES: [&str; 8] = [
+    "index.html",
+    "package-lock.json",
+    "package.json",
+    "public",
+    "scripts",
+    "src",
+    "tsconfig.json",
+    "vite.config.ts",
+];
 
 /// Set, and not to `0`: the gateway is built without a dashboard, and nothing is said about it.
 const SKIP: &str = "WA_GATEWAY_SKIP_WEB";

@@ -3,8 +3,8 @@
 //! Nothing in it knows where the gateway is: the page's base is relative to the address that was asked for, so
 //! it is right behind any proxy that takes a prefix off the path.
 
+pub(crate) mod get;
 pub(crate) mod link;
-pub(crate) mod page;
 #[cfg(test)]
 mod tests;
 
