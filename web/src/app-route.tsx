@@ -1,4 +1,5 @@
-import { createRootRoute, createRoute, Navigate, Outlet, useLocation } from "@tanstack/react-router";
+import { createRootRoute, createRoute, Outlet, useLocation, useNavigate } from "@tanstack/react-router";
+import { useEffect, useRef } from "react";
 import { useMe } from "./features/login/me";
 import { t } from "./texts";
 import { Loaded } from "./ui/loaded";
@@ -16,8 +17,13 @@ export const appRoute = createRoute({ getParentRoute: () => rootRoute, path: "/a
 
 function Guarded() {
   const me = useMe();
+  const navigate = useNavigate();
   const { href } = useLocation();
-  if (!me.data && me.error?.status === 401)
-    return <Navigate to="/app/login" search={{ from: href }} replace />;
+  const unknown = !me.data && me.error?.status === 401;
+  const from = useRef(href);
+  useEffect(() => {
+    if (unknown) void navigate({ to: "/app/login", search: { from: from.current }, replace: true });
+  }, [unknown, navigate]);
+  if (unknown) return null;
   return <Loaded query={me}>{() => <Shell />}</Loaded>;
 }

@@ -4,7 +4,7 @@ import { prefix } from "./base";
 import { adminRoutes } from "./features/admin/routes";
 import { keysRoute } from "./features/keys/routes";
 import { linkRoute } from "./features/link/routes";
-import { sessionRoute } from "./features/session/routes";
+import { sessionRoutes } from "./features/session/routes";
 import { sessionsRoute } from "./features/sessions/routes";
 import { webhooksRoutes } from "./features/webhooks/routes";
 
@@ -39,7 +39,7 @@ const routeTree = rootRoute.addChildren([
   loginRoute,
   oldDashboard,
   oldAdmin,
-  appRoute.addChildren([sessionsRoute, sessionRoute, ...webhooksRoutes, keysRoute, ...adminRoutes]),
+  appRoute.addChildren([sessionsRoute, sessionRoutes, ...webhooksRoutes, keysRoute, ...adminRoutes]),
 ]);
 
 export const router = createRouter({

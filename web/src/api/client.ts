@@ -1,12 +1,9 @@
 import createClient from "openapi-fetch";
 import { apiRoot } from "../base";
-import { watchedFetch } from "./connection";
+import { DASHBOARD_HEADERS, watchedFetch } from "./connection";
 import { asProblem, problemOf } from "./problem";
 import type { paths } from "./schema";
 import type { UpcomingPaths } from "./upcoming";
-
-/** Says that no pop-up for a password is wanted. */
-export const DASHBOARD_HEADERS = { "X-Requested-With": "dashboard" };
 
 /** The API, as `openapi.json` describes it. */
 export const api = createClient<paths & Omit<UpcomingPaths, keyof paths>>({

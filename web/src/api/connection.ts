@@ -1,5 +1,8 @@
 import { createStore } from "./store";
 
+/** Says that no pop-up for a password is wanted. */
+export const DASHBOARD_HEADERS = { "X-Requested-With": "dashboard" };
+
 /** How the gateway answers at the moment, for the notice that every page shows. */
 export type Connection = "ok" | "slow" | "unreachable";
 

@@ -48,8 +48,13 @@ export interface ListedSession {
   user?: string | null;
 }
 
+export interface ListOfSessions extends PageOf<ListedSession> {
+  counts?: { all: number; connected: number; needs_person: number } | null;
+}
+
 export interface ListedMessage {
   id: string;
+  wa_id?: string | null;
   direction: "in" | "out";
   chat: string;
   kind: string;
@@ -125,7 +130,7 @@ export interface UpcomingPaths {
   "/sessions": {
     get: NoPath<
       { search?: string; state?: string; user?: string; limit?: number; cursor?: string },
-      PageOf<ListedSession>
+      ListOfSessions
     >;
   };
   "/session/{name}/messages": {

@@ -1,11 +1,11 @@
 import { SimpleGrid, Skeleton } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { api, ask } from "../../api/client";
 import type { FleetHealth } from "../../api/upcoming";
 import { t } from "../../texts";
 import { count } from "../../ui/format";
+import { TextLink } from "../../ui/links";
 import { Loaded } from "../../ui/loaded";
 import type { Tone } from "../../ui/page";
 import { Ago } from "../../ui/time";
@@ -85,9 +85,9 @@ function Figures(props: { health: FleetHealth }) {
         tone={deliveries.dead > 0 ? "bad" : "off"}
         about={
           deliveries.dead > 0 ? (
-            <Link to="/app/webhooks/deliveries" search={{ state: "dead" }}>
+            <TextLink to="/app/webhooks/deliveries" search={{ state: "dead" }}>
               {words.showThem}
-            </Link>
+            </TextLink>
           ) : (
             words.nothingWaits
           )

@@ -1,11 +1,13 @@
 import { Stack, Text } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { Link, useParams } from "@tanstack/react-router";
+import { useParams } from "@tanstack/react-router";
 import { api, ask } from "../../api/client";
 import { t } from "../../texts";
 import { BackLink } from "../../ui/back-link";
+import { TextLink } from "../../ui/links";
 import { Loaded } from "../../ui/loaded";
-import { Badge, Card, EmptyState, PageHeader, type Tone } from "../../ui/page";
+import { Badge, Card, EmptyState, PageHeader } from "../../ui/page";
+import { StateBadge } from "../../ui/session-state";
 import { Ago } from "../../ui/time";
 import { AuthenticationForm, type SetAuthentication } from "../webhooks/authentication-form";
 import classes from "./admin.module.css";
@@ -86,14 +88,14 @@ function Sessions(props: { username: string }) {
             {data.map((session) => (
               <li key={session.name}>
                 <div className={classes.who}>
-                  <Link to="/app/sessions/$name" params={{ name: session.name }}>
+                  <TextLink to="/app/sessions/$name" params={{ name: session.name }}>
                     {session.name}
-                  </Link>
+                  </TextLink>
                 </div>
                 <Text size="sm" c="dimmed">
                   <Ago at={session.since} />
                 </Text>
-                <Badge tone={tone(session)}>{stateWords[session.state] ?? session.state}</Badge>
+                <StateBadge state={session.state} />
               </li>
             ))}
           </ul>
@@ -101,14 +103,6 @@ function Sessions(props: { username: string }) {
       }
     </Loaded>
   );
-}
-
-const stateWords: Record<string, string | undefined> = t.states.words;
-
-function tone(session: { state: string; needs_person: boolean }): Tone {
-  if (session.state === "connected") return "good";
-  if (session.needs_person) return "bad";
-  return session.state === "stopped" ? "off" : "busy";
 }
 
 function Authentication(props: { user: User }) {

@@ -3,6 +3,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useRouter, useSearch } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { loggedOut } from "../../api/connection";
+import { prefix } from "../../base";
 import { t } from "../../texts";
 import { Mark } from "../../ui/mark";
 import { Card } from "../../ui/page";
@@ -18,7 +19,7 @@ export function LoginPage() {
   const enter = async () => {
     loggedOut.set(false);
     queries.clear();
-    if (from) router.history.replace(from);
+    if (from) router.history.replace(prefix === "/" ? from : prefix + from);
     else await router.navigate({ to: "/app", replace: true });
   };
   return (

@@ -1,7 +1,7 @@
 import "@mantine/core/styles/Table.css";
 import { Button, Stack, Table, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { Link, useParams } from "@tanstack/react-router";
+import { useParams } from "@tanstack/react-router";
 import { RotateCcw } from "lucide-react";
 import { api, ask } from "../../api/client";
 import type { components } from "../../api/schema";
@@ -9,6 +9,7 @@ import { t } from "../../texts";
 import { BackLink } from "../../ui/back-link";
 import { Facts } from "../../ui/facts";
 import { duration, moment } from "../../ui/format";
+import { TextLink } from "../../ui/links";
 import { Loaded } from "../../ui/loaded";
 import { Badge, Card, PageHeader } from "../../ui/page";
 import { Ago } from "../../ui/time";
@@ -70,9 +71,9 @@ function Shown(props: { details: Details }) {
             [
               t.webhooks.deliveries.session,
               details.session ? (
-                <Link key="session" to="/app/sessions/$name" params={{ name: details.session }}>
+                <TextLink key="session" to="/app/sessions/$name" params={{ name: details.session }}>
                   {details.session}
-                </Link>
+                </TextLink>
               ) : (
                 t.webhooks.deliveries.removedSession
               ),

@@ -9,6 +9,7 @@ import { t } from "../../texts";
 import { Confirm } from "../../ui/confirm";
 import { Facts } from "../../ui/facts";
 import { count, duration } from "../../ui/format";
+import { LinkButton } from "../../ui/links";
 import { Badge, Card } from "../../ui/page";
 import { Ago } from "../../ui/time";
 import { EndpointForm } from "./endpoint-form";
@@ -53,16 +54,15 @@ export function EndpointCard(props: { endpoint: Endpoint; onSecret: (secret: str
           >
             {words.test}
           </Button>
-          <Button
+          <LinkButton
             size="xs"
             variant="default"
             leftSection={<ListChecks size={14} aria-hidden />}
-            renderRoot={(root) => (
-              <Link {...root} to="/app/webhooks/deliveries" search={{ endpoint: endpoint.id }} />
-            )}
+            to="/app/webhooks/deliveries"
+            search={{ endpoint: endpoint.id }}
           >
             {words.showDeliveries}
-          </Button>
+          </LinkButton>
           <EndpointMenu endpoint={endpoint} onSecret={props.onSecret} />
         </Group>
         {testing && <EndpointTest id={endpoint.id} onClose={() => setTesting(false)} />}

@@ -1,10 +1,10 @@
-import { Button, Stack, Text } from "@mantine/core";
+import { Stack, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { api, ask } from "../../api/client";
 import { Problem } from "../../api/problem";
 import { t } from "../../texts";
+import { LinkButton } from "../../ui/links";
 import { Loaded } from "../../ui/loaded";
 import { Badge, Card, PageHeader } from "../../ui/page";
 
@@ -30,12 +30,9 @@ export function OAuth2BackPage() {
           <Loaded query={exchange} outline={<Text>{words.working}</Text>}>
             {() => <Badge tone="good">{words.done}</Badge>}
           </Loaded>
-          <Button
-            variant="default"
-            renderRoot={(root) => <Link {...root} to="/app/webhooks/authentication" replace />}
-          >
+          <LinkButton variant="default" to="/app/webhooks/authentication" replace>
             {words.on}
-          </Button>
+          </LinkButton>
         </Stack>
       </Card>
     </>

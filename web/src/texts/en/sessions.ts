@@ -1,1 +1,37 @@
-export const sessions = { title: "Sessions" };
+export const sessions = {
+  title: "Sessions",
+  create: "New session",
+  search: "Search by name or number",
+  state: "State",
+  all: "All states",
+  needsPerson: "Needs somebody",
+  withCount: (text: string, count: string) => `${text} (${count})`,
+  connectedOf: (connected: string, all: string) => `${connected} of ${all} connected`,
+  needSomebody: (count: number, said: string) => (count === 1 ? "1 needs somebody" : `${said} need somebody`),
+  list: "Sessions",
+  since: "since",
+  notLinked: "No number linked yet",
+  today: (sent: string, received: string) => `${sent} sent, ${received} received today`,
+  lastMessage: "Last message",
+  noMessageYet: "No message yet",
+  ofUser: (user: string) => `of ${user}`,
+  empty: {
+    title: "Link your first number",
+    text: "A session is one WhatsApp number on this gateway. Make one, scan its code with the phone, and send your first message.",
+  },
+  nothingFound: {
+    title: "No session matches",
+    text: "Try another name or number, or look at all states.",
+    clear: "Show all sessions",
+  },
+  dialog: {
+    title: "New session",
+    name: "Name",
+    about: "A name of your choice, such as the shop's. Programs use it to say which number sends.",
+    placeholder: "shop",
+    missing: "A session needs a name.",
+    submit: "Go on to the QR code",
+    exists: "There is a session of this name, and it is connected.",
+    open: "Open it",
+  },
+};

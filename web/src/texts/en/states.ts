@@ -13,7 +13,6 @@ export const states = {
     needs_passkey: "Passkey needed",
   },
   advice: {
-    stopped: "Start it when it should be on line.",
     pairing: "Scan the code with the phone.",
     logged_out: "The link was removed on the phone. Link the number again.",
     replaced: "Another program uses the same link. Stop that one, then restart this session.",
@@ -21,4 +20,5 @@ export const states = {
     outdated: "WhatsApp no longer accepts this version of the gateway. Update it.",
     needs_passkey: "Open WhatsApp on the phone and confirm with the passkey.",
   },
+  adviceOtherwise: "Look at the phone: WhatsApp says there what it waits for.",
 };
