@@ -20,7 +20,7 @@ export function MoveSession(props: { runners: Runner[]; onClose: () => void }) {
   });
   const [search] = useDebouncedValue(form.values.session, 250);
   const found = useQuery({
-    queryKey: ["sessions", "names", search],
+    queryKey: ["session-names", search],
     queryFn: ({ signal }) =>
       ask(api.GET("/sessions", { params: { query: { search, limit: SUGGESTIONS } }, signal })),
     placeholderData: keepPreviousData,

@@ -73,7 +73,7 @@ function Shown(props: { user: User }) {
 function Sessions(props: { username: string }) {
   const { username } = props;
   const sessions = useQuery({
-    queryKey: ["sessions", "of", username],
+    queryKey: ["sessions-of", username],
     queryFn: ({ signal }) =>
       ask(api.GET("/sessions", { params: { query: { user: username, limit: SESSIONS } }, signal })),
     refetchInterval: 5_000,
