@@ -44,6 +44,26 @@ export function duration(ms: number): string {
   return ms < 1000 ? `${Math.round(ms)} ms` : `${numbers.format(Math.round(ms / 100) / 10)} s`;
 }
 
+const SPANS = [
+  [86_400_000, "d"],
+  [3_600_000, "h"],
+  [60_000, "min"],
+  [1_000, "s"],
+] as const;
+
+/** "3 h 5 min": the two largest units of a length of time. */
+export function span(ms: number): string {
+  const first = SPANS.findIndex(([length]) => ms >= length);
+  if (first < 0) return "0 s";
+  let left = ms;
+  const parts = SPANS.slice(first, first + 2).map(([length, unit]) => {
+    const whole = Math.floor(left / length);
+    left -= whole * length;
+    return whole > 0 ? `${whole} ${unit}` : "";
+  });
+  return parts.filter(Boolean).join(" ");
+}
+
 /** "12 kB" */
 export function bytes(size: number): string {
   const units = ["B", "kB", "MB", "GB"];
