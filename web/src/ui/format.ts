@@ -31,6 +31,12 @@ export function shortMoment(at: string | number, now: number): string {
   return date.toDateString() === new Date(now).toDateString() ? time : `${day.format(date)}, ${time}`;
 }
 
+/** "14:05", of another day, too. */
+export const clockOf = (at: string | number): string => clock.format(new Date(at));
+
+/** "Nov 22" */
+export const dayOf = (at: string | number): string => day.format(new Date(at));
+
 export const count = (number: number): string => numbers.format(number);
 
 /** "1:05" */

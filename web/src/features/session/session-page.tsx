@@ -71,7 +71,9 @@ export function SessionPage() {
                 <Tab to="/app/sessions/$name" name={name} text={t.session.overview} exact />
                 <Tab to="/app/sessions/$name/messages" name={name} text={t.session.messages} />
                 <Tab to="/app/sessions/$name/send" name={name} text={t.session.send} />
-                {!data.connected && <Tab to="/app/sessions/$name/link" name={name} text={t.session.link} />}
+                {(!data.credentials_present || data.needs_person || linking) && (
+                  <Tab to="/app/sessions/$name/link" name={name} text={t.session.link} />
+                )}
               </nav>
               <Suspense fallback={<Loader aria-label={t.common.loading} />}>
                 <Outlet />

@@ -42,6 +42,8 @@ export function Chart(props: {
     x: (index) => LEFT + (index + 0.5) * step,
     y: (value) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / max),
   };
+  // What would not fit at the end is left out.
+  const marks = labelled(times.length, width / 90).filter((at) => plane.x(at) < width - 28);
   const index = hovered !== undefined && hovered < times.length ? hovered : undefined;
   const hover = ({ clientX, currentTarget }: PointerEvent<SVGSVGElement>) => {
     const at = Math.floor((clientX - currentTarget.getBoundingClientRect().left - LEFT) / step);
@@ -78,7 +80,7 @@ export function Chart(props: {
                   </text>
                 </g>
               ))}
-              {labelled(times.length, width / 110).map((at) => (
+              {marks.map((at) => (
                 <text key={at} className={classes.axis} x={plane.x(at)} y={HEIGHT - 4} textAnchor="middle">
                   {props.formatTime(times[at] ?? "")}
                 </text>

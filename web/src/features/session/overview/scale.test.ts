@@ -4,9 +4,10 @@ import { labelled, linePath, niceMax } from "./scale";
 it.each([
   [0, 4],
   [Number.NaN, 4],
-  [5, 5],
+  [5, 6],
   [11, 20],
   [37, 40],
+  [68, 80],
   [1_001, 2_000],
 ])("an axis for %d ends at %d", (value, end) => expect(niceMax(value)).toBe(end));
 

@@ -1,8 +1,8 @@
-/** The next round number at or above `value`: 1, 2 or 5 times a power of ten, at least 4 so that steps are whole. */
+/** The next round number at or above `value`, at least 4; its half is a whole number, too. */
 export function niceMax(value: number): number {
   if (!(value > 4)) return 4;
   const power = 10 ** Math.floor(Math.log10(value));
-  const factor = [1, 2, 4, 5, 10].find((factor) => value <= factor * power) ?? 10;
+  const factor = [1, 2, 4, 6, 8, 10].find((factor) => value <= factor * power) ?? 10;
   return factor * power;
 }
 

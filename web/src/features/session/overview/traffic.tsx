@@ -1,11 +1,12 @@
 import { SegmentedControl, Skeleton, Text } from "@mantine/core";
+import "@mantine/core/styles/FloatingIndicator.css";
 import "@mantine/core/styles/SegmentedControl.css";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, ask } from "../../../api/client";
 import type { Stats, StatsBucket } from "../../../api/upcoming";
 import { t } from "../../../texts";
-import { count, duration, shortMoment } from "../../../ui/format";
+import { clockOf, count, dayOf, duration, shortMoment } from "../../../ui/format";
 import { Loaded } from "../../../ui/loaded";
 import { Card } from "../../../ui/page";
 import { useNow } from "../../../ui/time";
@@ -47,8 +48,8 @@ export function Traffic({ name }: { name: string }) {
         {(data) => (
           <>
             <Counters totals={data.totals} />
-            <TrafficChart stats={data} />
-            <LatencyChart stats={data} />
+            <TrafficChart stats={data} window={window} />
+            <LatencyChart stats={data} window={window} />
           </>
         )}
       </Loaded>
@@ -86,7 +87,7 @@ function useTimes() {
 
 const STACK = ["received", "sent", "failed"] as const;
 
-function TrafficChart({ stats: { buckets, totals } }: { stats: Stats }) {
+function TrafficChart({ stats: { buckets, totals }, window }: { stats: Stats; window: Window }) {
   const texts = t.session.stats;
   const formatTime = useTimes();
   const sum = (bucket: StatsBucket) => STACK.reduce((sum, kind) => sum + bucket[kind], 0);
@@ -97,7 +98,7 @@ function TrafficChart({ stats: { buckets, totals } }: { stats: Stats }) {
       summary={texts.chart(count(totals.sent), count(totals.received), count(totals.failed))}
       times={buckets.map((bucket) => bucket.at)}
       max={Math.max(...buckets.map(sum))}
-      formatTime={formatTime}
+      formatTime={window === "7d" ? dayOf : clockOf}
       formatValue={count}
       legend={(index) => {
         const bucket = index === undefined ? undefined : buckets[index];
@@ -136,7 +137,7 @@ function TrafficChart({ stats: { buckets, totals } }: { stats: Stats }) {
   );
 }
 
-function LatencyChart({ stats: { buckets, totals } }: { stats: Stats }) {
+function LatencyChart({ stats: { buckets, totals }, window }: { stats: Stats; window: Window }) {
   const texts = t.session.stats;
   const formatTime = useTimes();
   const lines = {
@@ -147,11 +148,11 @@ function LatencyChart({ stats: { buckets, totals } }: { stats: Stats }) {
   if (max === 0) return null;
   return (
     <Chart
-      title={texts.latency}
+      title={texts.latencyTitle}
       summary={texts.latencyChart(latency(totals.latency_p50_ms), latency(totals.latency_p99_ms))}
       times={buckets.map((bucket) => bucket.at)}
       max={max}
-      formatTime={formatTime}
+      formatTime={window === "7d" ? dayOf : clockOf}
       formatValue={duration}
       legend={(index) => {
         const bucket = index === undefined ? undefined : buckets[index];
