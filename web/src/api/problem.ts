@@ -23,7 +23,7 @@ export class Problem extends Error {
 }
 
 /** What an answer that is no success says. */
-export function problemOf(response: Response, body: unknown): Problem {
+export function problemOf(response: Pick<Response, "status" | "headers">, body: unknown): Problem {
   const said = (typeof body === "object" && body !== null ? body : {}) as {
     code?: unknown;
     message?: unknown;

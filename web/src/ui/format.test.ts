@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ago, bytes, countdown, duration, phone } from "./format";
+import { ago, bytes, countdown, duration, phone, span } from "./format";
 
 const NOW = Date.parse("2026-11-22T12:00:00Z");
 
@@ -35,3 +35,10 @@ it.each([
   ["628110000001:12@s.whatsapp.net", "+628110000001"],
   ["status", "status"],
 ])("the number of %s is %s", (id, words) => expect(phone(id)).toBe(words));
+
+it.each([
+  [400, "0 s"],
+  [65_000, "1 min 5 s"],
+  [3_600_000, "1 h"],
+  [90_061_000, "1 d 1 h"],
+])("%d ms last %s", (ms, words) => expect(span(ms)).toBe(words));

@@ -31,6 +31,12 @@ export function shortMoment(at: string | number, now: number): string {
   return date.toDateString() === new Date(now).toDateString() ? time : `${day.format(date)}, ${time}`;
 }
 
+/** "14:05", of another day, too. */
+export const clockOf = (at: string | number): string => clock.format(new Date(at));
+
+/** "Nov 22" */
+export const dayOf = (at: string | number): string => day.format(new Date(at));
+
 export const count = (number: number): string => numbers.format(number);
 
 /** "1:05" */
@@ -42,6 +48,26 @@ export function countdown(seconds: number): string {
 /** "350 ms", "1.2 s" */
 export function duration(ms: number): string {
   return ms < 1000 ? `${Math.round(ms)} ms` : `${numbers.format(Math.round(ms / 100) / 10)} s`;
+}
+
+const SPANS = [
+  [86_400_000, "d"],
+  [3_600_000, "h"],
+  [60_000, "min"],
+  [1_000, "s"],
+] as const;
+
+/** "3 h 5 min": the two largest units of a length of time. */
+export function span(ms: number): string {
+  const first = SPANS.findIndex(([length]) => ms >= length);
+  if (first < 0) return "0 s";
+  let left = ms;
+  const parts = SPANS.slice(first, first + 2).map(([length, unit]) => {
+    const whole = Math.floor(left / length);
+    left -= whole * length;
+    return whole > 0 ? `${whole} ${unit}` : "";
+  });
+  return parts.filter(Boolean).join(" ");
 }
 
 /** "12 kB" */

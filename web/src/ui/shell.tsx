@@ -1,4 +1,4 @@
-import { Link, Outlet } from "@tanstack/react-router";
+import { Link, Outlet, useLocation } from "@tanstack/react-router";
 import { KeyRound, MessagesSquare, ShieldCheck, Webhook } from "lucide-react";
 import { lazy, Suspense } from "react";
 import { loggedOut } from "../api/connection";
@@ -54,8 +54,16 @@ export function Shell() {
 
 function Places() {
   const me = useLoggedIn();
+  // A session's pages belong to the list.
+  const below = useLocation({ select: ({ pathname }) => pathname.startsWith("/app/sessions/") });
   return PLACES.filter((place) => me.is_admin || !place.admin).map(({ to, text, Icon, exact }) => (
-    <Link key={to} to={to} className={classes.place} activeOptions={{ exact }}>
+    <Link
+      key={to}
+      to={to}
+      className={classes.place}
+      activeOptions={{ exact }}
+      data-status={exact && below ? "active" : undefined}
+    >
       <Icon size={20} aria-hidden />
       {text}
     </Link>

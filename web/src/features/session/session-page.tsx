@@ -1,6 +1,6 @@
 import { Loader } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { Link, Outlet } from "@tanstack/react-router";
+import { Link, Outlet, useMatchRoute } from "@tanstack/react-router";
 import { ChevronLeft, TriangleAlert, Unplug } from "lucide-react";
 import { Suspense } from "react";
 import { useLive } from "../../api/live";
@@ -22,6 +22,7 @@ export function SessionPage() {
   const { name } = sessionRoute.useParams();
   const session = useQuery(sessionQuery(name));
   const queries = useQueryClient();
+  const linking = useMatchRoute()({ to: "/app/sessions/$name/link" });
   useLive((event) => {
     if (event.event === "again" || (event.event === "session" && event.session === name)) {
       void queries.invalidateQueries({ queryKey: sessionKey(name) });
@@ -57,7 +58,7 @@ export function SessionPage() {
                   aside={<SessionActions session={data} />}
                 />
               </div>
-              {advice && (
+              {advice && !linking && (
                 <p className={classes.advice} role="status">
                   <TriangleAlert size={20} aria-hidden />
                   <span>
@@ -70,7 +71,9 @@ export function SessionPage() {
                 <Tab to="/app/sessions/$name" name={name} text={t.session.overview} exact />
                 <Tab to="/app/sessions/$name/messages" name={name} text={t.session.messages} />
                 <Tab to="/app/sessions/$name/send" name={name} text={t.session.send} />
-                {!data.connected && <Tab to="/app/sessions/$name/link" name={name} text={t.session.link} />}
+                {(!data.credentials_present || data.needs_person || linking) && (
+                  <Tab to="/app/sessions/$name/link" name={name} text={t.session.link} />
+                )}
               </nav>
               <Suspense fallback={<Loader aria-label={t.common.loading} />}>
                 <Outlet />

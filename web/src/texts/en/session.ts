@@ -62,6 +62,11 @@ export const session = {
     stoppedBy: (reason: string) => `The session stopped: ${reason}`,
     again: "Show a new code",
     lost: "The gateway does not answer; trying again …",
+    share: {
+      title: "Somebody else has the phone?",
+      text: "Send them a link that shows this code without an account.",
+      action: "Share a link",
+    },
     withCode: {
       title: "Without a camera",
       about:
@@ -92,7 +97,8 @@ export const session = {
     sent: "Sent",
     received: "Received",
     failed: "Failed",
-    latency: "Until WhatsApp has it",
+    latency: "Until sent",
+    latencyTitle: "From accepted until WhatsApp has it",
     median: "Median",
     slowest: "Slowest 1 %",
     noLatency: "nothing sent",
@@ -171,6 +177,8 @@ export const session = {
     to: "To",
     toAbout: "A number with country code, or the id of a group.",
     toPlaceholder: "628110000002",
+    replyTo: (id: string) => `Replies to ${id}`,
+    noReply: "Do not reply",
     text: "Text",
     caption: "Caption",
     source: "Where the file is",

@@ -1,5 +1,6 @@
-import { Stack } from "@mantine/core";
+import { Button, SimpleGrid, Stack, Text } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { Share2 } from "lucide-react";
 import { useEffect, useState } from "react";
 import { api, ask } from "../../../api/client";
 import { asProblem } from "../../../api/problem";
@@ -7,6 +8,7 @@ import { t } from "../../../texts";
 import { LinkButton } from "../../../ui/links";
 import { Card } from "../../../ui/page";
 import { startSession } from "../../sessions/create-session";
+import { ShareDialog } from "../actions/share-dialog";
 import { sessionRoute } from "../routes";
 import { sessionQuery } from "../session-query";
 import { PairCode } from "./pair-code";
@@ -19,6 +21,7 @@ export function PairingPage() {
   const [attempt, setAttempt] = useState(0);
   const pairing = usePairing(`/session/${encodeURIComponent(name)}/qr/events`, attempt);
   const queries = useQueryClient();
+  const [sharing, setSharing] = useState(false);
   const texts = t.session.pairing;
 
   const { phase } = pairing;
@@ -65,10 +68,25 @@ export function PairingPage() {
         />
       </Card>
       {(phase === "code" || phase === "ended") && (
-        <Card title={texts.withCode.title}>
-          <PairCode ask={pairCode} />
-        </Card>
+        <SimpleGrid cols={{ base: 1, md: 2 }} spacing="lg">
+          <Card title={texts.withCode.title}>
+            <PairCode ask={pairCode} />
+          </Card>
+          <Card title={texts.share.title}>
+            <Text c="dimmed" mb="md">
+              {texts.share.text}
+            </Text>
+            <Button
+              variant="default"
+              leftSection={<Share2 size={16} aria-hidden />}
+              onClick={() => setSharing(true)}
+            >
+              {texts.share.action}
+            </Button>
+          </Card>
+        </SimpleGrid>
       )}
+      <ShareDialog opened={sharing} onClose={() => setSharing(false)} name={name} />
     </Stack>
   );
 }
