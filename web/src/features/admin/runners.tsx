@@ -1,4 +1,4 @@
-import { Button, Group, Text } from "@mantine/core";
+import { Button, Text } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { ArrowRightLeft } from "lucide-react";
@@ -112,7 +112,7 @@ function Row(props: { runner: Runner; onDrain: () => void }) {
           value={runner.sessions}
         />
       </div>
-      <Group gap="sm">
+      <div className={classes.deeds}>
         <Badge tone={tone}>{state}</Badge>
         <Button
           size="xs"
@@ -123,7 +123,7 @@ function Row(props: { runner: Runner; onDrain: () => void }) {
         >
           {words.drain}
         </Button>
-      </Group>
+      </div>
     </li>
   );
 }

@@ -110,9 +110,9 @@ function EndpointFacts(props: { endpoint: Endpoint }) {
             words.noneYet
           ),
         ],
-        [endpoint.signed ? words.signed : words.notSigned, endpoint.signed ? "✓" : "–"],
+        [words.signature, endpoint.signed ? words.signed : words.notSigned],
         endpoint.previous_secret_until && [
-          words.twoSecrets,
+          words.secretBefore,
           <Ago key="until" at={endpoint.previous_secret_until} />,
         ],
       ]}
