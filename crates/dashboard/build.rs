@@ -7,6 +7,7 @@
 use std::{
     env,
     error::Error,
+    fmt::Write as _,
     fs::{self, File},
     hash::{DefaultHasher, Hash as _, Hasher as _},
     io,
@@ -37,15 +38,24 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 fn main() -> Result<()> {
     println!("cargo::rerun-if-env-changed={SKIP}");
     println!("cargo::rerun-if-env-changed={BUILT}");
-    let embedded = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?).join("dist");
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
+    let embedded = out.join("dist");
     if embedded.exists() {
         fs::remove_dir_all(&embedded)?;
     }
     fs::create_dir(&embedded)?;
+    build(&embedded)?;
+    let mut list = String::from("&[\n");
+    list_files(&embedded, "", &mut list)?;
+    Ok(fs::write(out.join("files.rs"), list + "]\n")?)
+}
+
+/// Puts what is to be embedded into a folder: nothing, when there is to be no dashboard.
+fn build(embedded: &Path) -> Result<()> {
     if let Some(folder) = env::var_os(BUILT).filter(|folder| !folder.is_empty()) {
         let folder = PathBuf::from(folder);
         println!("cargo::rerun-if-changed={}", folder.display());
-        return copy(&folder, &embedded);
+        return copy(&folder, embedded);
     }
     if env::var_os(SKIP).is_some_and(|value| !value.is_empty() && value != "0") {
         return Ok(());
@@ -60,7 +70,7 @@ fn main() -> Result<()> {
     let (sources, dist) = (digest(&web)?, web.join("dist"));
     let note = dist.join(".made-from");
     if fs::read_to_string(&note).is_ok_and(|made_from| made_from == sources) {
-        return copy(&dist, &embedded);
+        return copy(&dist, embedded);
     }
     if let Err(problem) = install(&web) {
         println!("cargo::warning=this build has no dashboard: {problem}");
@@ -68,7 +78,7 @@ fn main() -> Result<()> {
     }
     npm(&web, &["run", "bundle"])?;
     fs::write(note, sources)?;
-    copy(&dist, &embedded)
+    copy(&dist, embedded)
 }
 
 /// Installs the packages exactly as the lock file says, unless they are there already.
@@ -145,6 +155,19 @@ fn copy_all(from: &Path, to: &Path) -> Result<()> {
             copy_all(&entry, &target)?;
         } else {
             fs::copy(&entry, &target)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes an expression for each file: its path from here, and its content.
+fn list_files(folder: &Path, path: &str, list: &mut String) -> Result<()> {
+    for entry in entries(folder)? {
+        let name = entry.file_name().and_then(|name| name.to_str()).ok_or("file names are UTF-8")?;
+        if entry.is_dir() {
+            list_files(&entry, &format!("{path}{name}/"), list)?;
+        } else {
+            writeln!(list, "    ({:?}, include_bytes!({entry:?})),", format!("{path}{name}"))?;
         }
     }
     Ok(())

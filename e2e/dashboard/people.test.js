@@ -46,13 +46,13 @@ test("an image is sent, and its way is shown", async () => {
   await phones.create(THEIRS, "Budi");
   const { page, faults } = await open();
   await logIn(page, "admin", "admin", "/app/sessions/images/send");
-  await page.getByLabel("What to send").selectOption("image");
+  await page.getByRole("group", { name: "What to send" }).getByText("Image", { exact: true }).click();
   await page.getByLabel("To", { exact: true }).fill(THEIRS);
   await page.locator("input[type=file]").setInputFiles({ name: "a.png", mimeType: "image/png", buffer: PNG });
   await page.getByLabel("Caption").fill("<b>halo</b>");
   await page.getByRole("button", { name: "Send", exact: true }).click();
   await sees(page, "On its way");
-  await sees(page, "Sent", { exact: true });
+  await page.locator("li[data-reached]").getByText("Sent").waitFor();
   const message = await eventually("the image on the phone", async () => {
     const inbox = await phones.inbox(THEIRS);
     return inbox.find((one) => JSON.stringify(one).includes("<b>halo</b>"));

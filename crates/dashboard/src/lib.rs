@@ -6,14 +6,12 @@
 use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
-use rust_embed::RustEmbed;
 
 /// The page that all addresses of the dashboard show.
 const PAGE: &str = "index.html";
 
-#[derive(RustEmbed)]
-#[folder = "$OUT_DIR/dist"]
-struct BuiltIn;
+/// Every file and its path in `web/dist`: the build script writes the list.
+const BUILT_IN: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/files.rs"));
 
 /// How the content of an answer is compressed, the best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,10 +85,7 @@ impl Dashboard {
     /// The one that was built with this program.
     #[must_use]
     pub fn built_in() -> Self {
-        let content = |path: &str| BuiltIn::get(path).map(|file| Bytes::from(file.data.into_owned()));
-        Self::of(
-            BuiltIn::iter().filter_map(|path| content(&path).map(|content| (path.into_owned(), content))),
-        )
+        Self::of(BUILT_IN.iter().map(|&(path, content)| (path.to_owned(), Bytes::from_static(content))))
     }
 
     /// The one that consists of these files; none, when no page is among them.
