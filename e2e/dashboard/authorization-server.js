@@ -2,7 +2,6 @@
 
 import { createHash, randomBytes } from "node:crypto";
 import { createServer } from "node:http";
-import { after } from "node:test";
 
 export const CLIENT = { id: "gateway", secret: "s3cret & more=" };
 
@@ -48,6 +47,6 @@ export async function authorizationServer() {
   }
 
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  after(() => server.close());
+  server.unref();
   return { url: `http://127.0.0.1:${server.address().port}`, tokens };
 }

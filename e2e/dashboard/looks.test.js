@@ -5,9 +5,11 @@ import { AxeBuilder } from "@axe-core/playwright";
 import assert from "node:assert/strict";
 import { createServer, request as forward } from "node:http";
 import { after, before, test } from "node:test";
-import { GATEWAY, goTo, link, logIn, open, phones, rest, sees } from "./stage.js";
+import { close, GATEWAY, goTo, link, logIn, open, phones, rest, sees } from "./stage.js";
 
 const BUDGET = 250_000;
+
+after(close);
 
 let token;
 let delivery;
@@ -150,7 +152,7 @@ test("it works under a path prefix, through a proxy that says nothing about it",
     request.pipe(onward);
   });
   await new Promise((resolve) => proxy.listen(0, "127.0.0.1", resolve));
-  after(() => proxy.close());
+  proxy.unref();
   const base = `http://127.0.0.1:${proxy.address().port}`;
   const { page, faults } = await open({ base });
   const missing = [];

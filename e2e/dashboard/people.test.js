@@ -1,9 +1,11 @@
 // What people do all day, from the first link to a webhook that failed. Runs on a desktop's screen and on a phone's.
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { authorizationServer, CLIENT } from "./authorization-server.js";
-import { eventually, GATEWAY, goTo, link, logIn, open, phones, Receiver, rest, sees } from "./stage.js";
+import { close, eventually, GATEWAY, goTo, link, logIn, open, phones, Receiver, rest, sees } from "./stage.js";
+
+after(close);
 
 const OURS = "628110000001";
 const THEIRS = "628110000002";

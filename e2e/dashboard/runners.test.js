@@ -1,8 +1,10 @@
 // A runner is drained from the page, on a gateway of several processes.
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { eventually, link, logIn, open, rest, sees } from "./stage.js";
+import { after, test } from "node:test";
+import { close, eventually, link, logIn, open, rest, sees } from "./stage.js";
+
+after(close);
 
 test("a runner is drained, and its sessions are seen to go", async () => {
   for (let n = 1; n <= 4; n += 1) await link(`number-${n}`, `62811000010${n}`);

@@ -4,7 +4,7 @@
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { eventually, GATEWAY, logIn, open, phones, Receiver, rest } from "./stage.js";
+import { close, eventually, GATEWAY, logIn, open, phones, Receiver, rest } from "./stage.js";
 
 const folder = process.argv[2] ?? "../../docs/screenshots";
 const LARGEST = 100_000;
@@ -17,7 +17,7 @@ const number = (await rest("GET", `/session/${ours}`)).data.number;
 await seed();
 await shoot("light");
 await phoneAndDark();
-process.exit(0);
+await close();
 
 /** Something to look at on every page. */
 async function seed() {

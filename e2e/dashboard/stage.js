@@ -2,7 +2,6 @@
 // receiver, and a browser that notices what no page may do.
 
 import { createServer } from "node:http";
-import { after } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { chromium } from "playwright-core";
 
@@ -99,7 +98,8 @@ export class Receiver {
       });
     });
     await new Promise((resolve) => this.server.listen(0, "127.0.0.1", resolve));
-    after(() => this.server.close());
+    // It keeps nobody from coming to an end.
+    this.server.unref();
     this.url = `http://127.0.0.1:${this.server.address().port}/hook`;
     return this;
   }
@@ -116,7 +116,8 @@ async function theBrowser() {
   return browser;
 }
 
-after(() => browser?.close());
+/** Ends the browser, without which a program does not end. */
+export const close = () => browser?.close();
 
 /**
  * A browser of somebody's own. What no page may ever do ends up in `faults`: errors that nobody handled, what the

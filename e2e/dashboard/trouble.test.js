@@ -1,8 +1,10 @@
 // What goes wrong: log-ins that end, a gateway that is away or slow, many of everything, hostile names.
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { eventually, GATEWAY, goTo, logIn, open, phones, Receiver, rest, sees } from "./stage.js";
+import { after, test } from "node:test";
+import { close, eventually, GATEWAY, goTo, logIn, open, phones, Receiver, rest, sees } from "./stage.js";
+
+after(close);
 
 const PID = Number(process.env.GATEWAY_PID);
 

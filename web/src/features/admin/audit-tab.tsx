@@ -1,4 +1,3 @@
-import "@mantine/core/styles/Table.css";
 import { Button, Group, Select, Stack, Table, Text, TextInput } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
@@ -10,6 +9,7 @@ import { t } from "../../texts";
 import { Loaded } from "../../ui/loaded";
 import { Card, EmptyState } from "../../ui/page";
 import { Ago } from "../../ui/time";
+import { WideTable } from "../../ui/wide-table";
 import classes from "./admin.module.css";
 
 const words = t.admin.audit;
@@ -83,38 +83,36 @@ export function AuditTab() {
 
 function Entries(props: { entries: AuditEntry[] }) {
   return (
-    <Table.ScrollContainer minWidth={640} type="native">
-      <Table aria-label={words.list}>
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th>{words.when}</Table.Th>
-            <Table.Th>{words.who}</Table.Th>
-            <Table.Th>{words.what}</Table.Th>
-            <Table.Th>{words.target}</Table.Th>
-            <Table.Th>{words.from}</Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {props.entries.map((entry) => (
-            <Table.Tr key={entry.id}>
-              <Table.Td>
-                <Ago at={entry.at} />
-              </Table.Td>
-              <Table.Td className={classes.long}>{entry.actor}</Table.Td>
-              <Table.Td>{words.actions[entry.action] ?? entry.action}</Table.Td>
-              <Table.Td className={classes.long}>
-                {entry.target}
-                {entry.detail && (
-                  <Text size="xs" c="dimmed">
-                    {entry.detail}
-                  </Text>
-                )}
-              </Table.Td>
-              <Table.Td>{entry.address}</Table.Td>
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
-    </Table.ScrollContainer>
+    <WideTable
+      label={words.list}
+      head={
+        <>
+          <Table.Th>{words.when}</Table.Th>
+          <Table.Th>{words.who}</Table.Th>
+          <Table.Th>{words.what}</Table.Th>
+          <Table.Th>{words.target}</Table.Th>
+          <Table.Th>{words.from}</Table.Th>
+        </>
+      }
+    >
+      {props.entries.map((entry) => (
+        <Table.Tr key={entry.id}>
+          <Table.Td>
+            <Ago at={entry.at} />
+          </Table.Td>
+          <Table.Td className={classes.long}>{entry.actor}</Table.Td>
+          <Table.Td>{words.actions[entry.action] ?? entry.action}</Table.Td>
+          <Table.Td className={classes.long}>
+            {entry.target}
+            {entry.detail && (
+              <Text size="xs" c="dimmed">
+                {entry.detail}
+              </Text>
+            )}
+          </Table.Td>
+          <Table.Td>{entry.address}</Table.Td>
+        </Table.Tr>
+      ))}
+    </WideTable>
   );
 }

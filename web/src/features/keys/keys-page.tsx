@@ -1,4 +1,3 @@
-import "@mantine/core/styles/Table.css";
 import { Button, Stack, Table, Text } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
@@ -12,6 +11,7 @@ import { Loaded } from "../../ui/loaded";
 import { Badge, Card, EmptyState, PageHeader } from "../../ui/page";
 import { ShownOnce } from "../../ui/shown-once";
 import { Ago, useNow } from "../../ui/time";
+import { WideTable } from "../../ui/wide-table";
 import { CreateKey } from "./create-key";
 import classes from "./keys.module.css";
 
@@ -93,61 +93,59 @@ export function KeysPage() {
 function KeyTable(props: { keys: ApiKey[]; onRevoke: (key: ApiKey) => void }) {
   const now = useNow();
   return (
-    <Table.ScrollContainer minWidth={640} type="native">
-      <Table verticalSpacing="sm">
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th>{t.keys.name}</Table.Th>
-            <Table.Th>{t.keys.scopes}</Table.Th>
-            <Table.Th>{t.keys.lastUsed}</Table.Th>
-            <Table.Th>{t.keys.expires}</Table.Th>
-            <Table.Th>{t.keys.createdAt}</Table.Th>
-            <Table.Td />
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {props.keys.map((key) => (
-            <Table.Tr key={key.id}>
-              <Table.Th scope="row" fw={550} className={classes.name}>
-                {key.name}
-                <Text size="xs" c="dimmed" component="code" display="block">
-                  {key.prefix}…
-                </Text>
-              </Table.Th>
-              <Table.Td>
-                <ul className={classes.scopes}>
-                  {key.scopes.map((scope) => (
-                    <li key={scope}>{t.keys.scopeWords[scope] ?? scope}</li>
-                  ))}
-                </ul>
-              </Table.Td>
-              <Table.Td>
-                <Ago at={key.last_used_at} />
-              </Table.Td>
-              <Table.Td>
-                {key.expires_at && Date.parse(key.expires_at) < now ? (
-                  <Badge tone="off">{t.keys.expired}</Badge>
-                ) : (
-                  <Ago at={key.expires_at} otherwise={t.keys.never} />
-                )}
-              </Table.Td>
-              <Table.Td>
-                <Ago at={key.created_at} />
-              </Table.Td>
-              <Table.Td ta="right">
-                <Button
-                  size="xs"
-                  variant="default"
-                  onClick={() => props.onRevoke(key)}
-                  aria-label={t.keys.revokeThis(key.name)}
-                >
-                  {t.keys.revoke}
-                </Button>
-              </Table.Td>
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
-    </Table.ScrollContainer>
+    <WideTable
+      label={t.keys.title}
+      head={
+        <>
+          <Table.Th>{t.keys.name}</Table.Th>
+          <Table.Th>{t.keys.scopes}</Table.Th>
+          <Table.Th>{t.keys.lastUsed}</Table.Th>
+          <Table.Th>{t.keys.expires}</Table.Th>
+          <Table.Th>{t.keys.createdAt}</Table.Th>
+          <Table.Td />
+        </>
+      }
+    >
+      {props.keys.map((key) => (
+        <Table.Tr key={key.id}>
+          <Table.Th scope="row" fw={550} className={classes.name}>
+            {key.name}
+            <Text size="xs" c="dimmed" component="code" display="block">
+              {key.prefix}…
+            </Text>
+          </Table.Th>
+          <Table.Td>
+            <ul className={classes.scopes}>
+              {key.scopes.map((scope) => (
+                <li key={scope}>{t.keys.scopeWords[scope] ?? scope}</li>
+              ))}
+            </ul>
+          </Table.Td>
+          <Table.Td>
+            <Ago at={key.last_used_at} />
+          </Table.Td>
+          <Table.Td>
+            {key.expires_at && Date.parse(key.expires_at) < now ? (
+              <Badge tone="off">{t.keys.expired}</Badge>
+            ) : (
+              <Ago at={key.expires_at} otherwise={t.keys.never} />
+            )}
+          </Table.Td>
+          <Table.Td>
+            <Ago at={key.created_at} />
+          </Table.Td>
+          <Table.Td ta="right">
+            <Button
+              size="xs"
+              variant="default"
+              onClick={() => props.onRevoke(key)}
+              aria-label={t.keys.revokeThis(key.name)}
+            >
+              {t.keys.revoke}
+            </Button>
+          </Table.Td>
+        </Table.Tr>
+      ))}
+    </WideTable>
   );
 }

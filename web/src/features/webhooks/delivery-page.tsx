@@ -1,4 +1,3 @@
-import "@mantine/core/styles/Table.css";
 import { Button, Stack, Table, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useParams } from "@tanstack/react-router";
@@ -13,6 +12,7 @@ import { TextLink } from "../../ui/links";
 import { Loaded } from "../../ui/loaded";
 import { Badge, Card, PageHeader } from "../../ui/page";
 import { Ago } from "../../ui/time";
+import { WideTable } from "../../ui/wide-table";
 import { tone } from "./deliveries";
 import { useReplay } from "./use-replay";
 import classes from "./webhooks.module.css";
@@ -92,9 +92,10 @@ function Shown(props: { details: Details }) {
       <Card title={words.payload}>
         {/* Scrolls, so it takes the focus. */}
         {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard has to reach what scrolls */}
-        <section className={classes.answer} tabIndex={0} aria-label={words.payload}>
+        {/* biome-ignore lint/a11y/useSemanticElements: a fieldset is for a form */}
+        <div className={classes.answer} role="group" tabIndex={0} aria-label={words.payload}>
           {JSON.stringify(details.payload, null, 2)}
-        </section>
+        </div>
       </Card>
     </Stack>
   );
@@ -103,29 +104,27 @@ function Shown(props: { details: Details }) {
 function Attempts(props: { history: Details["history"] }) {
   if (props.history.length === 0) return <Text c="dimmed">{words.noAttempts}</Text>;
   return (
-    <Table.ScrollContainer minWidth={520} type="native">
-      <Table>
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th>{words.attempt}</Table.Th>
-            <Table.Th>{words.at}</Table.Th>
-            <Table.Th>{words.took}</Table.Th>
-            <Table.Th>{words.status}</Table.Th>
-            <Table.Th>{words.answer}</Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {props.history.map(({ number, at, duration_ms, status, answer }) => (
-            <Table.Tr key={number}>
-              <Table.Td>{number}</Table.Td>
-              <Table.Td>{moment(at)}</Table.Td>
-              <Table.Td>{duration(duration_ms)}</Table.Td>
-              <Table.Td>{status ?? words.noAnswer}</Table.Td>
-              <Table.Td className={classes.url}>{answer}</Table.Td>
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
-    </Table.ScrollContainer>
+    <WideTable
+      label={words.attempts}
+      head={
+        <>
+          <Table.Th>{words.attempt}</Table.Th>
+          <Table.Th>{words.at}</Table.Th>
+          <Table.Th>{words.took}</Table.Th>
+          <Table.Th>{words.status}</Table.Th>
+          <Table.Th>{words.answer}</Table.Th>
+        </>
+      }
+    >
+      {props.history.map(({ number, at, duration_ms, status, answer }) => (
+        <Table.Tr key={number}>
+          <Table.Td>{number}</Table.Td>
+          <Table.Td>{moment(at)}</Table.Td>
+          <Table.Td>{duration(duration_ms)}</Table.Td>
+          <Table.Td>{status ?? words.noAnswer}</Table.Td>
+          <Table.Td className={classes.url}>{answer}</Table.Td>
+        </Table.Tr>
+      ))}
+    </WideTable>
   );
 }
