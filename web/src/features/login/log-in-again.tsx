@@ -24,11 +24,11 @@ export function LogInAgain() {
       closeOnEscape={false}
       centered
       zIndex={1000}
-      aria-labelledby="log-in-again"
+      attributes={{ content: { "aria-label": t.login.again.title } }}
       overlayProps={{ blur: 2 }}
     >
       <Stack>
-        <Title order={2} size="h3" id="log-in-again">
+        <Title order={2} size="h3">
           {t.login.again.title}
         </Title>
         <Text>{t.login.again.text}</Text>
