@@ -2,6 +2,7 @@ import { createRootRoute, createRoute, Outlet, useLocation, useNavigate } from "
 import { useEffect, useRef } from "react";
 import { useMe } from "./features/login/me";
 import { t } from "./texts";
+import { Crashed } from "./ui/crashed";
 import { Loaded } from "./ui/loaded";
 import { EmptyState } from "./ui/page";
 import { Shell } from "./ui/shell";
@@ -9,7 +10,7 @@ import { Shell } from "./ui/shell";
 export const rootRoute = createRootRoute({
   component: Outlet,
   notFoundComponent: () => <EmptyState title={t.common.notFound.title} text={t.common.notFound.text} />,
-  errorComponent: () => <EmptyState title={t.common.crashed.title} text={t.common.crashed.text} />,
+  errorComponent: Crashed,
 });
 
 /** Every page behind the log-in is a child of this. */

@@ -20,6 +20,14 @@ if (styleNonce) setNonce(styleNonce);
 
 const queries = createQueryClient();
 
+// The other pages, while nothing else is to be done: they open at once, and also while the gateway is away.
+const whenIdle = window.requestIdleCallback ?? ((task: () => void) => setTimeout(task, 2_000));
+window.addEventListener("load", () => {
+  whenIdle(() => {
+    for (const route of Object.values(router.routesById)) void router.loadRouteChunk(route)?.catch(() => {});
+  });
+});
+
 const root = document.getElementById("root");
 if (root) {
   createRoot(root).render(

@@ -21,13 +21,7 @@ export function Confirm(props: {
     props.onClose();
   }
   return (
-    <Modal
-      opened={props.opened}
-      onClose={close}
-      title={props.title}
-      centered
-      closeButtonProps={{ "aria-label": t.common.close }}
-    >
+    <Modal opened={props.opened} onClose={close} title={props.title}>
       <Stack>
         <Text component="div">{props.text}</Text>
         <ProblemAlert error={act.error} />

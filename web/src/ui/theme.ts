@@ -1,4 +1,5 @@
 import { type CSSVariablesResolver, createTheme, type MantineColorsTuple } from "@mantine/core";
+import { t } from "../texts";
 
 const green: MantineColorsTuple = [
   "#e8f7f0",
@@ -36,6 +37,11 @@ export const theme = createTheme({
   cursorType: "pointer",
   focusRing: "auto",
   respectReducedMotion: true,
+  components: {
+    // What it puts into a menu to hold the focus is nothing that may be in a menu.
+    Menu: { defaultProps: { withInitialFocusPlaceholder: false } },
+    Modal: { defaultProps: { centered: true, closeButtonProps: { "aria-label": t.common.close } } },
+  },
 });
 
 // Quiet text that still has the contrast which WCAG AA asks for.

@@ -1,4 +1,4 @@
-import { Anchor, Modal, Stack, Text } from "@mantine/core";
+import { Anchor, Modal, Stack, Text, Title } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { loggedOut } from "../../api/connection";
 import { useStore } from "../../api/store";
@@ -24,10 +24,13 @@ export function LogInAgain() {
       closeOnEscape={false}
       centered
       zIndex={1000}
-      title={t.login.again.title}
+      attributes={{ content: { "aria-label": t.login.again.title } }}
       overlayProps={{ blur: 2 }}
     >
       <Stack>
+        <Title order={2} size="h3">
+          {t.login.again.title}
+        </Title>
         <Text>{t.login.again.text}</Text>
         <LoginForm username={username} onLoggedIn={goOn} />
         <Anchor size="sm" component="button" type="button" onClick={() => window.location.reload()}>

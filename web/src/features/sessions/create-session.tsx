@@ -46,13 +46,7 @@ export function CreateSession(props: { onClose: () => void }) {
   const exists = start.error?.code === "session_exists";
   const texts = t.sessions.dialog;
   return (
-    <Modal
-      opened
-      onClose={props.onClose}
-      title={texts.title}
-      centered
-      closeButtonProps={{ "aria-label": t.common.close }}
-    >
+    <Modal opened onClose={props.onClose} title={texts.title}>
       <form onSubmit={submit} noValidate>
         <Stack>
           {exists ? (

@@ -79,6 +79,12 @@ function Summary({ counts }: { counts?: Counts | null }) {
 function Filter({ counts }: { counts?: Counts | null }) {
   const { search, state } = sessionsRoute.useSearch();
   const [typed, setTyped] = useState(search ?? "");
+  const [sought, setSought] = useState(search);
+  // A link elsewhere on the page changed it.
+  if (search !== sought) {
+    setSought(search);
+    if ((search ?? "") !== typed.trim()) setTyped(search ?? "");
+  }
   const navigate = useNavigate({ from: "/app/" });
   const look = useDebouncedCallback((text: string) => {
     void navigate({ search: (before) => ({ ...before, search: text || undefined }), replace: true });

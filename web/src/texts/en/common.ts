@@ -35,5 +35,10 @@ export const common = {
   crashed: {
     title: "This page failed",
     text: "That is a fault of the dashboard. Loading it again often helps.",
+    action: "Load it again",
+  },
+  notLoaded: {
+    title: "This page could not be loaded",
+    text: "The gateway does not answer. The page comes as soon as it does.",
   },
 };

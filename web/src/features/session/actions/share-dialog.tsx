@@ -26,13 +26,7 @@ export function ShareDialog(props: { opened: boolean; onClose: () => void; name:
   };
   const texts = t.session.share;
   return (
-    <Modal
-      opened={props.opened}
-      onClose={close}
-      title={texts.title}
-      centered
-      closeButtonProps={{ "aria-label": t.common.close }}
-    >
+    <Modal opened={props.opened} onClose={close} title={texts.title}>
       <Stack>
         <Text>{texts.text}</Text>
         <ProblemAlert error={share.error ?? revoke.error} />
