@@ -13,6 +13,8 @@ mod contract;
 #[cfg(test)]
 mod conversations;
 #[cfg(test)]
+mod dashboard;
+#[cfg(test)]
 mod independent_client;
 #[cfg(test)]
 mod kill_in_the_middle;

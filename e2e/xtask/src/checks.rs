@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    Check, Options, features,
+    Check, Options, dashboard, features,
     machine::{self, Way},
     node, say, schemathesis,
     step::{self, Outcome, Report, cargo, shown, works},
@@ -29,7 +29,7 @@ struct Counts {
 pub(crate) fn run(options: &Options) -> bool {
     let mut report = Report::default();
     let tests = [Check::Unit, Check::EndToEnd, Check::Schemathesis].iter().any(|check| options.wants(*check));
-    if tests || options.wants(Check::Clippy) || options.wants(Check::Npm) {
+    if tests || [Check::Clippy, Check::Npm, Check::Web].iter().any(|check| options.wants(*check)) {
         let mut way = Way::Here;
         report.step("machine", || {
             way = machine::prepare();
@@ -53,12 +53,15 @@ pub(crate) fn run(options: &Options) -> bool {
         report.step("deny", || deny(options.with_deny || env::var_os("CI").is_some()));
     }
     // The end-to-end tests stand on them.
-    if options.wants(Check::Npm) || options.wants(Check::EndToEnd) {
+    if [Check::Npm, Check::Web, Check::EndToEnd].iter().any(|check| options.wants(*check)) {
         report.step("npm", node::install);
+    }
+    if options.wants(Check::Web) {
+        report.step("web", dashboard::check);
     }
     if options.wants(Check::Clippy) {
         let lint = ["--all-targets", "--", "-D", "warnings"];
-        report.step("clippy", || step::run(cargo().arg("clippy").args(WORKSPACE).args(lint)));
+        report.step("clippy", || step::run(built_with_node().arg("clippy").args(WORKSPACE).args(lint)));
     }
     let mut counts = Counts::default();
     if tests {
@@ -92,6 +95,13 @@ pub(crate) fn chaos(arguments: &[String]) -> bool {
     report.step("chaos", suite) == Outcome::Passed
 }
 
+/// A cargo whose build scripts find the Node.js that the dashboard is built with.
+fn built_with_node() -> Command {
+    let mut command = cargo();
+    node::on_the_path(&mut command);
+    command
+}
+
 /// Licences, bans and sources. Not the advisories: they change by the day without a change here.
 fn deny(install: bool) -> Outcome {
     let installed = || works(cargo().args(["deny", "--version"]));
@@ -106,7 +116,7 @@ fn deny(install: bool) -> Outcome {
 
 fn test(options: &Options, report: &mut Report, counts: &mut Counts) {
     // Builds the programs that end-to-end tests start as well, which `cargo test --no-run` would not.
-    let build = || step::run(cargo().arg("build").args(WORKSPACE).arg("--all-targets"));
+    let build = || step::run(built_with_node().arg("build").args(WORKSPACE).arg("--all-targets"));
     if report.step("build", build) != Outcome::Passed {
         return;
     }

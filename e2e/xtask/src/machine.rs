@@ -15,6 +15,7 @@ use crate::{
 /// A program that must be there, and the Debian package that brings it.
 const PROGRAMS: &[(&str, &str)] = &[
     ("cc", "gcc libc6-dev"),
+    ("chromium", "chromium"),
     ("curl", "curl"),
     ("nats-server", "nats-server"),
     ("node", "nodejs"),

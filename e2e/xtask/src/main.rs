@@ -2,6 +2,8 @@
 //! library, so that it is built in seconds.
 
 mod checks;
+mod dashboard;
+mod demo;
 mod features;
 mod machine;
 mod node;
@@ -18,7 +20,8 @@ cargo xtask test [--only STEP]... [--with-deny]
       fmt        formatting
       features   nothing that is for tests only is in a default build
       deny       licences, banned crates and their sources (needs cargo-deny)
-      npm        the packages of e2e/interop, as its lock file says
+      npm        the packages of web, e2e/interop and e2e/dashboard, as their lock files say
+      web        types, lint and unit tests of the dashboard
       clippy     lints, all targets
       unit       unit tests
       e2e        integration and end-to-end tests
@@ -29,6 +32,8 @@ cargo xtask test [--only STEP]... [--with-deny]
 cargo xtask chaos [NAME]... [--short] [--sessions N] [--lenient]
     What can go wrong with the separate services, in its long form and with a release build: all scenarios, or those
     named (`list` names them). Figures are printed and written to target/chaos.
+cargo xtask screenshots
+    Builds the demo and takes the pictures of the dashboard's pages into docs/screenshots.
 cargo xtask audit-features
     The step `features` alone.
 cargo xtask help
@@ -41,6 +46,7 @@ enum Task {
     Test(Options),
     /// With what the suite itself is told.
     Chaos(Vec<String>),
+    Screenshots,
     AuditFeatures,
     Help,
 }
@@ -60,6 +66,7 @@ enum Check {
     Features,
     Deny,
     Npm,
+    Web,
     Clippy,
     Unit,
     EndToEnd,
@@ -67,11 +74,12 @@ enum Check {
 }
 
 impl Check {
-    const ALL: [(&str, Self); 8] = [
+    const ALL: [(&str, Self); 9] = [
         ("fmt", Self::Fmt),
         ("features", Self::Features),
         ("deny", Self::Deny),
         ("npm", Self::Npm),
+        ("web", Self::Web),
         ("clippy", Self::Clippy),
         ("unit", Self::Unit),
         ("e2e", Self::EndToEnd),
@@ -96,6 +104,7 @@ fn parse(arguments: &[&str]) -> Result<Task, String> {
     let (command, rest) = arguments.split_first().unwrap_or((&"help", &[]));
     match *command {
         "help" | "--help" | "-h" => Ok(Task::Help),
+        "screenshots" if rest.is_empty() => Ok(Task::Screenshots),
         "audit-features" if rest.is_empty() => Ok(Task::AuditFeatures),
         "test" => parse_options(rest).map(Task::Test),
         "chaos" => Ok(Task::Chaos(rest.iter().map(|&argument| argument.to_owned()).collect())),
@@ -130,6 +139,7 @@ fn main() -> ExitCode {
             say(HELP);
             true
         }
+        Ok(Task::Screenshots) => dashboard::screenshots(),
         Ok(Task::AuditFeatures) => {
             let mut report = Report::default();
             report.step("features", features::audit) == Outcome::Passed
@@ -151,9 +161,10 @@ mod tests {
     #[test]
     fn the_command_line_is_understood_or_refused() {
         let test = |only: &[Check], with_deny| Ok(Task::Test(Options { only: only.to_vec(), with_deny }));
-        let table: [(&[&str], Result<Task, String>); 9] = [
+        let table: [(&[&str], Result<Task, String>); 10] = [
             (&[], Ok(Task::Help)),
             (&["audit-features"], Ok(Task::AuditFeatures)),
+            (&["screenshots"], Ok(Task::Screenshots)),
             (&["test"], test(&[], false)),
             (&["chaos", "scale", "--short"], Ok(Task::Chaos(vec!["scale".into(), "--short".into()]))),
             (

@@ -18,7 +18,7 @@ use crate::{
     edge::edge,
     error,
     routes::{
-        contact, dashboard, delivery, endpoint, event, media, message, pages, runner, session, status,
+        app, contact, dashboard, delivery, endpoint, event, media, message, pages, runner, session, status,
         system, user, webhook_auth,
     },
     sending,
@@ -77,6 +77,10 @@ pub fn router(state: ApiState) -> Router {
         .route("/dashboard/callback", put(dashboard::set_callback::handler))
         .route("/dashboard/start-session", post(dashboard::start_session::handler))
         .route("/dashboard/disconnect-session", post(dashboard::disconnect_session::handler))
+        .route("/app", get(app::get::handler))
+        .route("/app/", get(app::get::handler))
+        .route("/app/{*path}", get(app::get::handler))
+        .route("/link/{token}", get(app::link::handler))
         .route("/docs", get(pages::docs::handler))
         .route("/docs/{file}", get(pages::docs::file))
         .route("/assets/{file}", get(pages::asset::handler))
@@ -141,7 +145,7 @@ use message::send_text_query::handler as send_text_query;
         user::list::handler, user::create::handler, user::delete::handler, user::set_password::handler,
         user::configure::handler, dashboard::session_info::handler, dashboard::set_callback::handler,
         dashboard::start_session::handler, dashboard::disconnect_session::handler,
-        pages::dashboard::handler, pages::admin::handler, pages::docs::handler,
+        pages::dashboard::handler, pages::admin::handler, pages::docs::handler, app::link::handler,
         webhook_auth::get::handler, webhook_auth::set::handler, webhook_auth::obtain_token::handler,
         webhook_auth::exchange_code::handler, webhook_auth::set_for_user::handler,
         webhook_auth::authorize::handler, endpoint::list::handler, endpoint::create::handler,

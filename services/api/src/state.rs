@@ -3,6 +3,7 @@
 use std::{ops::Deref, sync::Arc, time::Duration};
 
 use bus::Bus;
+use dashboard::Dashboard;
 use domain::{SharedClock, media::MediaLimits};
 use ipnet::IpNet;
 use media::{Links, MediaStore};
@@ -96,6 +97,7 @@ pub struct Parts {
     pub clock: SharedClock,
     /// Sends test events, and gets OAuth2 tokens.
     pub webhooks: webhooks::Sender,
+    pub dashboard: Dashboard,
     pub settings: Settings,
     /// Cancelled when the process is to stop: requests that wait for something are answered.
     pub shutdown: CancellationToken,
@@ -112,6 +114,7 @@ pub struct Shared {
     pub(crate) links: Links,
     pub(crate) clock: SharedClock,
     pub(crate) webhooks: webhooks::Sender,
+    pub(crate) dashboard: Dashboard,
     pub(crate) settings: Settings,
     pub(crate) shutdown: CancellationToken,
     pub(crate) passwords: Passwords,
@@ -124,8 +127,19 @@ pub struct Shared {
 impl ApiState {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { database, bus, media, links, passwords, keyed_hash, clock, webhooks, settings, shutdown } =
-            parts;
+        let Parts {
+            database,
+            bus,
+            media,
+            links,
+            passwords,
+            keyed_hash,
+            clock,
+            webhooks,
+            dashboard,
+            settings,
+            shutdown,
+        } = parts;
         let credentials =
             Credentials::new(database.clone(), passwords.clone(), keyed_hash, &settings.login_limits);
         let streams = Streams::new(settings.max_streams);
@@ -136,6 +150,7 @@ impl ApiState {
             links,
             clock,
             webhooks,
+            dashboard,
             settings,
             shutdown,
             passwords,

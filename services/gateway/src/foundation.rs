@@ -4,6 +4,7 @@ use std::{num::NonZeroU32, pin::Pin, sync::Arc, time::Duration};
 
 use bus::{Bus, ConnectError, NatsLogin, NatsOptions};
 use config::{Access, Config, DatabaseTarget, Synchronous};
+use dashboard::Dashboard;
 use domain::{SharedClock, SystemClock, UserId, media::MediaLimits};
 use egress::EgressOptions;
 use media::{Links, MediaStore};
@@ -153,6 +154,7 @@ impl Foundation {
             keyed_hash: KeyedHash::random(),
             clock: Arc::clone(&self.clock),
             webhooks: self.webhooks.clone(),
+            dashboard: Dashboard::built_in(),
             settings: api::Settings {
                 status_token: access.status_token.clone(),
                 trusted_proxies: http.trusted_proxies.clone(),

@@ -1,5 +1,6 @@
 //! The handlers, one file each: `routes/<noun>/<verb>.rs`.
 
+pub(crate) mod app;
 pub(crate) mod contact;
 pub(crate) mod dashboard;
 pub(crate) mod delivery;

@@ -13,6 +13,7 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bus::Bus;
+use dashboard::Dashboard;
 use domain::{Clock as _, ManualClock, RunnerId, Timestamp, UserId, event::InboundMessage};
 use media::{Links, MediaStore};
 use secrets::{KeyRing, KeyedHash, Passwords};
@@ -92,6 +93,11 @@ impl Rig {
 
     /// With one user: `admin`, whose password is `admin`.
     pub(crate) async fn with(settings: Settings) -> Self {
+        Self::with_dashboard(settings, Dashboard::default()).await
+    }
+
+    /// The same, in a program with a dashboard.
+    pub(crate) async fn with_dashboard(settings: Settings, dashboard: Dashboard) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(Timestamp(1_795_376_171_500)));
         let keys = Arc::new(KeyRing::parse(&KeyRing::generate()).unwrap());
@@ -110,6 +116,7 @@ impl Rig {
             passwords,
             keyed_hash: KeyedHash::random(),
             clock: clock.clone(),
+            dashboard,
             settings,
             shutdown,
         };
@@ -128,6 +135,7 @@ impl Rig {
             keyed_hash: KeyedHash::random(),
             clock: self.clock.clone(),
             webhooks: self.state.webhooks.clone(),
+            dashboard: self.state.dashboard.clone(),
             settings: self.state.settings.clone(),
             shutdown: self.shutdown.clone(),
         };
