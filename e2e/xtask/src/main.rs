@@ -2,6 +2,7 @@
 //! library, so that it is built in seconds.
 
 mod checks;
+mod docker;
 mod features;
 mod machine;
 mod node;
@@ -24,11 +25,15 @@ cargo xtask test [--only STEP]... [--with-deny]
       e2e        integration and end-to-end tests
       schemathesis
                  requests made up from openapi.json, to a running gateway
+      docker     the image and docker-compose.yml, where a Docker engine can be had
     --only STEP  runs that step only; may be given several times
     --with-deny  installs cargo-deny when it is missing (as is done when CI is set)
 cargo xtask chaos [NAME]... [--short] [--sessions N] [--lenient]
     What can go wrong with the separate services, in its long form and with a release build: all scenarios, or those
     named (`list` names them). Figures are printed and written to target/chaos.
+cargo xtask docker [--keep]
+    The same with images that are built from their sources as users build them, the one that ships too.
+    --keep leaves the demo running.
 cargo xtask audit-features
     The step `features` alone.
 cargo xtask help
@@ -41,6 +46,8 @@ enum Task {
     Test(Options),
     /// With what the suite itself is told.
     Chaos(Vec<String>),
+    /// With what the checks themselves are told.
+    Docker(Vec<String>),
     AuditFeatures,
     Help,
 }
@@ -64,10 +71,11 @@ enum Check {
     Unit,
     EndToEnd,
     Schemathesis,
+    Docker,
 }
 
 impl Check {
-    const ALL: [(&str, Self); 8] = [
+    const ALL: [(&str, Self); 9] = [
         ("fmt", Self::Fmt),
         ("features", Self::Features),
         ("deny", Self::Deny),
@@ -76,6 +84,7 @@ impl Check {
         ("unit", Self::Unit),
         ("e2e", Self::EndToEnd),
         ("schemathesis", Self::Schemathesis),
+        ("docker", Self::Docker),
     ];
 }
 
@@ -99,6 +108,7 @@ fn parse(arguments: &[&str]) -> Result<Task, String> {
         "audit-features" if rest.is_empty() => Ok(Task::AuditFeatures),
         "test" => parse_options(rest).map(Task::Test),
         "chaos" => Ok(Task::Chaos(rest.iter().map(|&argument| argument.to_owned()).collect())),
+        "docker" => Ok(Task::Docker(rest.iter().map(|&argument| argument.to_owned()).collect())),
         other => Err(format!("unknown: {other}")),
     }
 }
@@ -136,6 +146,7 @@ fn main() -> ExitCode {
         }
         Ok(Task::Test(options)) => checks::run(&options),
         Ok(Task::Chaos(arguments)) => checks::chaos(&arguments),
+        Ok(Task::Docker(arguments)) => checks::docker(arguments),
         Err(problem) => {
             say(format_args!("{problem}\n\n{HELP}"));
             false
@@ -151,10 +162,11 @@ mod tests {
     #[test]
     fn the_command_line_is_understood_or_refused() {
         let test = |only: &[Check], with_deny| Ok(Task::Test(Options { only: only.to_vec(), with_deny }));
-        let table: [(&[&str], Result<Task, String>); 9] = [
+        let table: [(&[&str], Result<Task, String>); 10] = [
             (&[], Ok(Task::Help)),
             (&["audit-features"], Ok(Task::AuditFeatures)),
             (&["test"], test(&[], false)),
+            (&["docker", "--keep"], Ok(Task::Docker(vec!["--keep".into()]))),
             (&["chaos", "scale", "--short"], Ok(Task::Chaos(vec!["scale".into(), "--short".into()]))),
             (
                 &["test", "--with-deny", "--only", "fmt", "--only", "e2e"],
