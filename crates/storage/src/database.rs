@@ -245,13 +245,7 @@ async fn open_sqlite(path: &Path, options: &Options) -> Result<Pools, OpenError>
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(file)?;
     }
-    let lock = File::create(path.with_added_extension("lock")).map_err(file)?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(path.to_owned())),
-        Err(TryLockError::Error(error)) => return Err(file(error)),
-    }
-
+    let lock = hold(path)?;
     let connect = SqliteConnectOptions::from_str("sqlite:")
         .map_err(|error| OpenError::InvalidUrl(error.to_string()))?
         .filename(path)
@@ -299,8 +293,19 @@ async fn open_sqlite(path: &Path, options: &Options) -> Result<Pools, OpenError>
     Ok(Pools::Sqlite { writer, readers, folder, log: checkpoint::Log::default(), _lock: lock })
 }
 
+/// Takes the lock that keeps a SQLite database to one process.
+pub(crate) fn hold(path: &Path) -> Result<File, OpenError> {
+    let file = |error: std::io::Error| OpenError::File { path: path.to_owned(), reason: error.to_string() };
+    let lock = File::create(path.with_added_extension("lock")).map_err(file)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
+        Err(TryLockError::Error(error)) => Err(file(error)),
+    }
+}
+
 /// Whether a file is one of ours, or empty. Looks before anything in it is changed.
-async fn is_ours(path: &Path) -> Result<bool, sqlx::Error> {
+pub(crate) async fn is_ours(path: &Path) -> Result<bool, sqlx::Error> {
     let mut connection = SqliteConnectOptions::new().filename(path).connect().await?;
     let (tables, migrated): (i64, bool) = sqlx::query_as(
         "SELECT COUNT(*), EXISTS (SELECT 1 FROM sqlite_master WHERE name = '_sqlx_migrations')

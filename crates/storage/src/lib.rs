@@ -15,6 +15,7 @@
 //! Every method returns [`Error`]; what is not found is `None`.
 
 mod accounts;
+mod backup;
 mod checkpoint;
 mod coalesce;
 mod database;
@@ -51,6 +52,7 @@ mod webhook_auth;
 mod writer;
 
 pub use accounts::{Edited, SessionConfig};
+pub use backup::{Contents, Held, copy_sqlite, hold_sqlite, sqlite_contents};
 pub use database::{Database, OpenError, Options, Synchronous};
 pub use deliveries::{DeliveryCounts, Settlement};
 pub use delivery_claims::ClaimedDeliveries;

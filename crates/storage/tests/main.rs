@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod accounts;
+mod backup;
 mod deliveries;
 mod delivery_list;
 mod endpoints;

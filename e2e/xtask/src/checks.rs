@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    Check, Options, dashboard, features,
+    Check, Options, dashboard, docker, features,
     machine::{self, Way},
     node, say, schemathesis,
     step::{self, Outcome, Report, cargo, shown, works},
@@ -28,9 +28,10 @@ struct Counts {
 /// Makes the machine ready, runs the checks and sums up; `true` when all passed.
 pub(crate) fn run(options: &Options) -> bool {
     let mut report = Report::default();
-    let tests = [Check::Unit, Check::EndToEnd, Check::Schemathesis].iter().any(|check| options.wants(*check));
+    let tests = [Check::Unit, Check::EndToEnd, Check::Schemathesis, Check::Docker]
+        .iter()
+        .any(|check| options.wants(*check));
     if tests || [Check::Clippy, Check::Npm, Check::Web].iter().any(|check| options.wants(*check)) {
-        let mut way = Way::Here;
         report.step("machine", || {
             way = machine::prepare();
             match &way {
@@ -71,6 +72,19 @@ pub(crate) fn run(options: &Options) -> bool {
     if tests {
         say(format_args!("{} passed, {} failed, {} ignored", counts.passed, counts.failed, counts.ignored));
     }
+    report.passed()
+}
+
+/// Builds the images from their sources and tries them; `true` when all was as it should.
+pub(crate) fn docker(mut arguments: Vec<String>) -> bool {
+    let mut report = Report::default();
+    let build = || step::run(cargo().args(["build", "--package", "compose"]));
+    if report.step("build", build) != Outcome::Passed {
+        return false;
+    }
+    arguments.push("--full".to_owned());
+    report.step("docker", || docker::run(&arguments));
+    say(format_args!("\n{}", report.summary()));
     report.passed()
 }
 
@@ -125,6 +139,9 @@ fn test(options: &Options, report: &mut Report, counts: &mut Counts) {
     }
     if options.wants(Check::Schemathesis) {
         report.step("schemathesis", schemathesis::run);
+    }
+    if options.wants(Check::Docker) {
+        report.step("docker", || docker::run(&[]));
     }
 }
 

@@ -4,6 +4,7 @@
 mod checks;
 mod dashboard;
 mod demo;
+mod docker;
 mod features;
 mod machine;
 mod node;
@@ -27,6 +28,7 @@ cargo xtask test [--only STEP]... [--with-deny]
       e2e        integration and end-to-end tests
       schemathesis
                  requests made up from openapi.json, to a running gateway
+      docker     the image and docker-compose.yml, where a Docker engine can be had
     --only STEP  runs that step only; may be given several times
     --with-deny  installs cargo-deny when it is missing (as is done when CI is set)
 cargo xtask chaos [NAME]... [--short] [--sessions N] [--lenient]
@@ -34,6 +36,9 @@ cargo xtask chaos [NAME]... [--short] [--sessions N] [--lenient]
     named (`list` names them). Figures are printed and written to target/chaos.
 cargo xtask screenshots
     Builds the demo and takes the pictures of the dashboard's pages into docs/screenshots.
+cargo xtask docker [--keep]
+    The same with images that are built from their sources as users build them, the one that ships too.
+    --keep leaves the demo running.
 cargo xtask audit-features
     The step `features` alone.
 cargo xtask help
@@ -47,6 +52,8 @@ enum Task {
     /// With what the suite itself is told.
     Chaos(Vec<String>),
     Screenshots,
+    /// With what the checks themselves are told.
+    Docker(Vec<String>),
     AuditFeatures,
     Help,
 }
@@ -71,10 +78,11 @@ enum Check {
     Unit,
     EndToEnd,
     Schemathesis,
+    Docker,
 }
 
 impl Check {
-    const ALL: [(&str, Self); 9] = [
+    const ALL: [(&str, Self); 10] = [
         ("fmt", Self::Fmt),
         ("features", Self::Features),
         ("deny", Self::Deny),
@@ -84,6 +92,7 @@ impl Check {
         ("unit", Self::Unit),
         ("e2e", Self::EndToEnd),
         ("schemathesis", Self::Schemathesis),
+        ("docker", Self::Docker),
     ];
 }
 
@@ -108,6 +117,7 @@ fn parse(arguments: &[&str]) -> Result<Task, String> {
         "audit-features" if rest.is_empty() => Ok(Task::AuditFeatures),
         "test" => parse_options(rest).map(Task::Test),
         "chaos" => Ok(Task::Chaos(rest.iter().map(|&argument| argument.to_owned()).collect())),
+        "docker" => Ok(Task::Docker(rest.iter().map(|&argument| argument.to_owned()).collect())),
         other => Err(format!("unknown: {other}")),
     }
 }
@@ -146,6 +156,7 @@ fn main() -> ExitCode {
         }
         Ok(Task::Test(options)) => checks::run(&options),
         Ok(Task::Chaos(arguments)) => checks::chaos(&arguments),
+        Ok(Task::Docker(arguments)) => checks::docker(arguments),
         Err(problem) => {
             say(format_args!("{problem}\n\n{HELP}"));
             false
@@ -161,11 +172,12 @@ mod tests {
     #[test]
     fn the_command_line_is_understood_or_refused() {
         let test = |only: &[Check], with_deny| Ok(Task::Test(Options { only: only.to_vec(), with_deny }));
-        let table: [(&[&str], Result<Task, String>); 10] = [
+        let table: [(&[&str], Result<Task, String>); 11] = [
             (&[], Ok(Task::Help)),
             (&["audit-features"], Ok(Task::AuditFeatures)),
             (&["screenshots"], Ok(Task::Screenshots)),
             (&["test"], test(&[], false)),
+            (&["docker", "--keep"], Ok(Task::Docker(vec!["--keep".into()]))),
             (&["chaos", "scale", "--short"], Ok(Task::Chaos(vec!["scale".into(), "--short".into()]))),
             (
                 &["test", "--with-deny", "--only", "fmt", "--only", "e2e"],
