@@ -11,9 +11,13 @@
 //! When a batch fails, each of its writes is tried once more in a transaction of its own, so that one bad value
 //! fails its own caller only.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use domain::Fence;
+use telemetry::metrics;
 use tokio::{
     runtime::Handle,
     sync::{mpsc, oneshot},
@@ -120,9 +124,13 @@ macro_rules! lanes {
             }
 
             async fn attempt(&self, shared: &Shared) -> Result<Outputs> {
-                tokio::time::timeout(LONGEST, self.write(shared)).await.map_err(|_| {
+                let began = Instant::now();
+                let done = tokio::time::timeout(LONGEST, self.write(shared)).await.map_err(|_| {
                     Error::Unavailable(format!("the database did not answer within {} s", LONGEST.as_secs()))
-                })?
+                });
+                let done = done.flatten();
+                count(began.elapsed(), self.len(), done.is_ok());
+                done
             }
 
             async fn write(&self, shared: &Shared) -> Result<Outputs> {
@@ -147,6 +155,16 @@ lanes! {
     inbound: CommitInbound,
     settle: Settle,
     release: Release,
+}
+
+fn count(took: Duration, writes: usize, committed: bool) {
+    let metrics = metrics();
+    metrics.commit_duration.note(took.as_secs_f64());
+    // At most as many as fit into a batch.
+    metrics.commit_writes.note(u32::try_from(writes).map_or(f64::INFINITY, f64::from));
+    if !committed {
+        metrics.commit_failures.one();
+    }
 }
 
 async fn carry_out<W: Write>(
@@ -226,6 +244,7 @@ async fn run(shared: Arc<Shared>, mut jobs: mpsc::Receiver<Job>, stop: Cancellat
         }
         let writes = batch.len();
         batch.commit(&shared).await;
+        metrics().commit_queue.is(u32::try_from(jobs.len()).map_or(f64::INFINITY, f64::from));
         if let Pools::Sqlite { log, .. } = &shared.pools {
             log.grew(writes);
         }

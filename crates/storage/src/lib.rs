@@ -16,6 +16,7 @@
 
 mod accounts;
 mod backup;
+mod census;
 mod checkpoint;
 mod coalesce;
 mod database;
@@ -53,6 +54,7 @@ mod writer;
 
 pub use accounts::{Edited, SessionConfig};
 pub use backup::{Contents, Held, copy_sqlite, hold_sqlite, sqlite_contents};
+pub use census::{Census, Queue};
 pub use database::{Database, OpenError, Options, Synchronous};
 pub use deliveries::{DeliveryCounts, Settlement};
 pub use delivery_claims::ClaimedDeliveries;

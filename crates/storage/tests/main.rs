@@ -3,6 +3,7 @@
 
 mod accounts;
 mod backup;
+mod census;
 mod deliveries;
 mod delivery_list;
 mod endpoints;

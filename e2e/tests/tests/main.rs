@@ -29,6 +29,8 @@ mod readme;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
+mod telemetry;
+#[cfg(test)]
 mod three_services;
 #[cfg(test)]
 mod users;

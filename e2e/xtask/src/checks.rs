@@ -10,7 +10,7 @@ use std::{
 use crate::{
     Check, Options, dashboard, docker, features,
     machine::{self, Way},
-    node, say, schemathesis,
+    node, rules, say, schemathesis,
     step::{self, Outcome, Report, cargo, shown, works},
 };
 
@@ -31,7 +31,9 @@ pub(crate) fn run(options: &Options) -> bool {
     let tests = [Check::Unit, Check::EndToEnd, Check::Schemathesis, Check::Docker]
         .iter()
         .any(|check| options.wants(*check));
-    if tests || [Check::Clippy, Check::Npm, Check::Web].iter().any(|check| options.wants(*check)) {
+    let others = [Check::Clippy, Check::Npm, Check::Web, Check::Rules];
+    if tests || others.iter().any(|check| options.wants(*check)) {
+        let mut way = Way::Here;
         report.step("machine", || {
             way = machine::prepare();
             match &way {
@@ -52,6 +54,9 @@ pub(crate) fn run(options: &Options) -> bool {
     }
     if options.wants(Check::Deny) {
         report.step("deny", || deny(options.with_deny || env::var_os("CI").is_some()));
+    }
+    if options.wants(Check::Rules) {
+        report.step("rules", rules::check);
     }
     // The end-to-end tests stand on them.
     if [Check::Npm, Check::Web, Check::EndToEnd].iter().any(|check| options.wants(*check)) {

@@ -22,6 +22,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("npm", "npm"),
     ("pkg-config", "pkg-config"),
     ("postgres", "postgresql"),
+    ("promtool", "prometheus"),
     ("psql", "postgresql"),
     ("python3", "python3 python3-venv"),
     ("setpriv", "util-linux"),

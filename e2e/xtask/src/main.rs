@@ -8,6 +8,7 @@ mod docker;
 mod features;
 mod machine;
 mod node;
+mod rules;
 mod schemathesis;
 mod step;
 
@@ -21,6 +22,7 @@ cargo xtask test [--only STEP]... [--with-deny]
       fmt        formatting
       features   nothing that is for tests only is in a default build
       deny       licences, banned crates and their sources (needs cargo-deny)
+      rules      Prometheus's rules and their cases, and the dashboard
       npm        the packages of web, e2e/interop and e2e/dashboard, as their lock files say
       web        types, lint and unit tests of the dashboard
       clippy     lints, all targets
@@ -72,6 +74,7 @@ enum Check {
     Fmt,
     Features,
     Deny,
+    Rules,
     Npm,
     Web,
     Clippy,
@@ -82,10 +85,11 @@ enum Check {
 }
 
 impl Check {
-    const ALL: [(&str, Self); 10] = [
+    const ALL: [(&str, Self); 11] = [
         ("fmt", Self::Fmt),
         ("features", Self::Features),
         ("deny", Self::Deny),
+        ("rules", Self::Rules),
         ("npm", Self::Npm),
         ("web", Self::Web),
         ("clippy", Self::Clippy),

@@ -11,11 +11,12 @@ use media::{Links, MediaStore};
 use secrecy::SecretString;
 use secrets::{KeyRing, KeyedHash, Passwords};
 use storage::Database;
+use telemetry::metrics;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use whatsapp::WhatsApp;
 
-use crate::{Roles, StartError, probes::Running};
+use crate::{Roles, StartError, census::Counting, probes::Running};
 
 /// How long to wait before trying again to reach a database server.
 const RECONNECT: Duration = Duration::from_secs(2);
@@ -138,7 +139,10 @@ impl Foundation {
         }
         if roles.has_dispatcher() {
             work.push(self.webhook_dispatcher(stop())?);
+            work.push(self.census(stop()));
         }
+        let bus = self.bus.clone();
+        metrics().bus_connected.ask(move || f64::from(u8::from(bus.is_connected())));
         let running = Running::new(self.database.clone(), self.bus.clone(), alive, stop());
         Ok((work, running))
     }
@@ -197,7 +201,7 @@ impl Foundation {
                 clock: Arc::clone(&self.clock),
             },
             session_runner::Settings {
-                name: settings.name.clone().unwrap_or_else(hostname),
+                name: process_name(&self.config),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 capacity: settings.capacity,
                 lease: settings.lease,
@@ -265,6 +269,21 @@ impl Foundation {
             Ok(())
         }))
     }
+
+    /// What one process counts for the metrics of all.
+    fn census(&self, stop: CancellationToken) -> Role {
+        let counting = Counting { database: self.database.clone(), clock: Arc::clone(&self.clock) };
+        Role::new("census", async move {
+            counting.run(stop).await;
+            Ok(())
+        })
+    }
+}
+
+/// What a process is called.
+#[must_use]
+pub fn process_name(config: &Config) -> String {
+    config.runner.name.clone().unwrap_or_else(hostname)
 }
 
 /// A time in days; 0 stands for ever.
@@ -336,7 +355,7 @@ async fn connect(config: &Config, roles: Roles) -> Result<Bus, StartError> {
     let options = NatsOptions {
         url: url.secret().clone(),
         prefix: config.nats.prefix.clone(),
-        name: format!("wa-gateway {} {}", roles.name(), config.runner.name.clone().unwrap_or_else(hostname)),
+        name: format!("wa-gateway {} {}", roles.name(), process_name(config)),
         login: nats_login(&config.nats),
         ca_file: config.nats.ca_file.clone(),
     };

@@ -7,9 +7,11 @@
 //! everything over, hard the second time.
 
 pub mod backup;
+mod census;
 mod foundation;
 mod import;
 pub mod lifecycle;
+mod metrics_endpoint;
 mod probes;
 
 use std::{net::SocketAddr, time::Duration};
@@ -18,10 +20,11 @@ use config::Config;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-pub use foundation::open_database;
 use foundation::{Foundation, Role};
+pub use foundation::{open_database, process_name};
 pub use import::{Report, import};
 use lifecycle::{Signals, Stop};
+pub use metrics_endpoint::MetricsEndpoint;
 use probes::Probes;
 use storage::Database;
 

@@ -13,7 +13,9 @@ use domain::{
 };
 use futures::FutureExt as _;
 use storage::{Database, Progress};
+use telemetry::{metrics, trace};
 use tokio::{task::JoinSet, time::Instant};
+use tracing::{Instrument as _, Span};
 use whatsapp::Client;
 
 use super::{
@@ -70,7 +72,7 @@ enum From {
 
 enum Done {
     Read { from: From, messages: storage::Result<Vec<Message>> },
-    Sent { message: Arc<Message>, outcome: Result<(), Undone> },
+    Sent { message: Arc<Message>, outcome: Result<(), Undone>, took: Duration, span: Span },
     Noted { id: MessageId, reply: Option<SessionReply> },
     LookedUp { id: MessageId, message: storage::Result<Option<Box<Message>>> },
 }
@@ -168,7 +170,13 @@ impl Sending {
     fn done(&mut self, done: Done) {
         match done {
             Done::Read { from, messages } => self.was_read(from, messages),
-            Done::Sent { message, outcome } => self.was_sent(&message, outcome),
+            Done::Sent { message, outcome, took, span } => {
+                if let Err(error) = &outcome {
+                    // Not the error's own words: they may name the recipient.
+                    trace::failed(&span, || error.verdict().word().to_owned());
+                }
+                span.in_scope(|| self.was_sent(&message, outcome, took));
+            }
             Done::Noted { id, reply } => {
                 self.outbox.forget(id);
                 if let Some(reply) = reply {
@@ -289,27 +297,36 @@ impl Sending {
         message: Arc<Message>,
         sending: impl Future<Output = Result<(), Undone>> + Send + 'static,
     ) {
-        self.work.spawn(async move {
+        let (began, span) = (Instant::now(), span(&message));
+        let work = span.clone();
+        let sending = async move {
             let outcome = AssertUnwindSafe(sending).catch_unwind().await.unwrap_or(Err(Undone::Panicked));
-            Done::Sent { message, outcome }
-        });
+            Done::Sent { message, outcome, took: began.elapsed(), span }
+        };
+        self.work.spawn(sending.instrument(work));
     }
 
-    fn was_sent(&mut self, message: &Arc<Message>, outcome: Result<(), Undone>) {
+    fn was_sent(&mut self, message: &Arc<Message>, outcome: Result<(), Undone>, took: Duration) {
         self.on_their_way -= 1;
+        let tried = |outcome| metrics().send_duration.record(took.as_secs_f64(), [outcome]);
         match outcome {
             Ok(()) => {
                 self.outbox.done(message);
                 let sent_at = self.clock.now();
+                tried("sent");
+                metrics().messages_sent.add(1, [message.content.kind()]);
+                metrics().outbound_lag.note(sent_at.since(message.accepted_at).as_secs_f64());
                 self.note(message, Progress::Sent, SessionReply::Sent { sent_at });
             }
             Err(error) => match error.verdict() {
                 Verdict::Again(pause) => {
                     tracing::info!(session.id = %self.fence.session, message.id = %message.id, %error, "will be sent again");
+                    tried("again");
                     self.outbox.again(message, Instant::now(), pause);
                     self.answer(message.id, &SessionReply::NotConnected);
                 }
                 Verdict::Fail(code) => {
+                    tried("failed");
                     self.outbox.done(message);
                     self.note_failure(message, code, &error.to_string());
                 }
@@ -319,6 +336,7 @@ impl Sending {
 
     fn note_failure(&mut self, message: &Message, code: FailureCode, reason: &str) {
         let failure = Failure { code, reason: reason.to_owned() };
+        metrics().messages_failed.add(1, [code.as_str()]);
         tracing::info!(
             session.id = %self.fence.session, message.id = %message.id, code = %code, reason, "a message was not sent"
         );
@@ -360,6 +378,16 @@ impl Sending {
             waiting.send(reply);
         }
     }
+}
+
+/// One try to send, in the trace that the message was accepted in, however long ago that was.
+fn span(message: &Message) -> Span {
+    let span = telemetry::span!(
+        "producer", "send message", messaging.system = "whatsapp", message.id = %message.id,
+        message.kind = message.content.kind(), session.id = %message.session
+    );
+    trace::follow(&span, message.traceparent.as_deref());
+    span
 }
 
 /// What a message with a file needs besides the client.

@@ -33,6 +33,15 @@ pub(super) enum Verdict {
     Fail(FailureCode),
 }
 
+impl Verdict {
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Again(_) => "it goes again",
+            Self::Fail(code) => code.as_str(),
+        }
+    }
+}
+
 /// WhatsApp's code for "too many".
 const TOO_MANY: &str = "429";
 
