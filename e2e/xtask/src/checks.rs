@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    Check, Options, features,
+    Check, Options, features, kubernetes,
     machine::{self, Way},
     node, say, schemathesis,
     step::{self, Outcome, Report, cargo, shown, works},
@@ -28,7 +28,8 @@ struct Counts {
 /// Makes the machine ready, runs the checks and sums up; `true` when all passed.
 pub(crate) fn run(options: &Options) -> bool {
     let mut report = Report::default();
-    let tests = [Check::Unit, Check::EndToEnd, Check::Schemathesis].iter().any(|check| options.wants(*check));
+    let built = [Check::Unit, Check::EndToEnd, Check::Schemathesis, Check::Chart, Check::Cluster];
+    let tests = built.iter().any(|check| options.wants(*check));
     if tests || options.wants(Check::Clippy) || options.wants(Check::Npm) {
         let mut way = Way::Here;
         report.step("machine", || {
@@ -115,6 +116,12 @@ fn test(options: &Options, report: &mut Report, counts: &mut Counts) {
     }
     if options.wants(Check::Schemathesis) {
         report.step("schemathesis", schemathesis::run);
+    }
+    if options.wants(Check::Chart) {
+        report.step("chart", kubernetes::chart);
+    }
+    if options.wants(Check::Cluster) {
+        report.step("k8s", || kubernetes::cluster(!options.only.is_empty()));
     }
 }
 

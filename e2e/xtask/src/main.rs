@@ -3,6 +3,7 @@
 
 mod checks;
 mod features;
+mod kubernetes;
 mod machine;
 mod node;
 mod schemathesis;
@@ -24,6 +25,9 @@ cargo xtask test [--only STEP]... [--with-deny]
       e2e        integration and end-to-end tests
       schemathesis
                  requests made up from openapi.json, to a running gateway
+      chart      the Helm chart, by Helm itself (built when it is missing and Go is there)
+      k8s        the chart and the runners' autoscaler with a real API server: the one in KUBECONFIG, or one of
+                 our own, which is built only when this step is named, and kept
     --only STEP  runs that step only; may be given several times
     --with-deny  installs cargo-deny when it is missing (as is done when CI is set)
 cargo xtask chaos [NAME]... [--short] [--sessions N] [--lenient]
@@ -64,10 +68,12 @@ enum Check {
     Unit,
     EndToEnd,
     Schemathesis,
+    Chart,
+    Cluster,
 }
 
 impl Check {
-    const ALL: [(&str, Self); 8] = [
+    const ALL: [(&str, Self); 10] = [
         ("fmt", Self::Fmt),
         ("features", Self::Features),
         ("deny", Self::Deny),
@@ -76,6 +82,8 @@ impl Check {
         ("unit", Self::Unit),
         ("e2e", Self::EndToEnd),
         ("schemathesis", Self::Schemathesis),
+        ("chart", Self::Chart),
+        ("k8s", Self::Cluster),
     ];
 }
 

@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use whatsapp::WhatsApp;
 
-use crate::{Roles, StartError, probes::Running};
+use crate::{Roles, StartError, autoscaler, probes::Running};
 
 /// How long to wait before trying again to reach a database server.
 const RECONNECT: Duration = Duration::from_secs(2);
@@ -37,6 +37,7 @@ pub(crate) struct Foundation {
     links: Links,
     egress: egress::Client,
     webhooks: webhooks::Sender,
+    autoscaler: Option<kubernetes::Autoscaler>,
     config: Config,
 }
 
@@ -104,6 +105,8 @@ impl Foundation {
             },
         )
         .map_err(StartError::settings)?;
+        let autoscaler =
+            if roles.has_runner() { autoscaler(config, roles, &database, &clock).await? } else { None };
         Ok(Self {
             database,
             bus,
@@ -115,6 +118,7 @@ impl Foundation {
             links,
             egress,
             webhooks,
+            autoscaler,
             config: config.clone(),
         })
     }
@@ -134,6 +138,13 @@ impl Foundation {
             let (runner, is_alive) = self.session_runner(stop())?;
             alive = Some(is_alive);
             work.push(runner);
+        }
+        if let Some(autoscaler) = &self.autoscaler {
+            let (autoscaler, stop) = (autoscaler.clone(), stop());
+            work.push(Role::new("autoscaler", async move {
+                autoscaler.run(stop).await;
+                Ok(())
+            }));
         }
         if roles.has_dispatcher() {
             work.push(self.webhook_dispatcher(stop())?);
@@ -196,6 +207,10 @@ impl Foundation {
             },
             session_runner::Settings {
                 name: settings.name.clone().unwrap_or_else(hostname),
+                place: storage::Place {
+                    pod: self.config.kubernetes.pod.clone(),
+                    node: self.config.kubernetes.node.clone(),
+                },
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 capacity: settings.capacity,
                 lease: settings.lease,
@@ -411,7 +426,7 @@ fn at_least_one(number: impl TryInto<u32>) -> NonZeroU32 {
 }
 
 /// The name of this machine, as Linux tells it.
-fn hostname() -> String {
+pub(crate) fn hostname() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .map(|name| name.trim().to_owned())
         .ok()
