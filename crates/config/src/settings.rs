@@ -32,6 +32,7 @@ pub(crate) const OWN_PREFIXES: &[&str] = &[
     "EGRESS_",
     "BCRYPT_",
     "LOGIN_FAILURES_",
+    "AUTOSCALE_",
 ];
 
 macro_rules! settings {
@@ -211,6 +212,29 @@ settings! {
         RUNNER_HAND_OVER_AT_ONCE hand_over_at_once: usize = Or("20", Number(1..=1000));
         /// Sessions above its share that it gives to other runners in a second; 0: none.
         RUNNER_REBALANCE_PER_SECOND rebalance_per_second: u32 = Or("1", Number(0..=1000));
+    }
+    /// Kubernetes: where a session runner is in a cluster, and how the runners size their own Deployment there; the chart sets all of it.
+    kubernetes: Kubernetes {
+        /// Name of its pod, for `/admin/runners`.
+        POD_NAME pod: Option<String> = Unset("none", Text);
+        /// Namespace of its pod.
+        POD_NAMESPACE namespace: Option<String> = Unset("that of the service account", Text);
+        /// Node that its pod is on, for `/admin/runners`.
+        NODE_NAME node: Option<String> = Unset("none", Text);
+        /// Deployment that the runners size; one of them is elected.
+        AUTOSCALE_DEPLOYMENT deployment: Option<String> = Unset("nobody sizes anything", Text);
+        /// Coordination Lease by which it is; it must be there.
+        AUTOSCALE_LEASE lease: Option<String> = Unset("of the same name", Text);
+        /// Runners at least.
+        AUTOSCALE_MIN min: u32 = Or("1", Number(1..=10_000));
+        /// Runners at most; not less than `AUTOSCALE_MIN`.
+        AUTOSCALE_MAX max: u32 = Or("10", Number(1..=10_000));
+        /// Runners beyond one for every `RUNNER_CAPACITY` sessions.
+        AUTOSCALE_SPARE spare: u32 = Or("1", Number(0..=1000));
+        /// How long fewer must have been enough before one goes.
+        AUTOSCALE_STABILISATION_SECONDS stabilisation: Duration = Or("300", Seconds(0..=86_400_000));
+        /// Time between looks.
+        AUTOSCALE_INTERVAL_SECONDS interval: Duration = Or("15", Seconds(100..=3_600_000));
     }
     /// Sending: messages on their way to WhatsApp.
     send: Send {

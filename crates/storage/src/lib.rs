@@ -72,7 +72,7 @@ pub use own_endpoints::{EndpointChange, NewEndpoint};
 pub use receipts::Receipt;
 pub use received::Origin;
 pub use retention::Swept;
-pub use runners::{Runner, RunnerRegistration};
+pub use runners::{Place, Runner, RunnerRegistration};
 pub use session_state::{Change, SessionStore, StateRow};
 pub use sessions::{Claimed, Started};
 pub use transitions::Transition;

@@ -125,7 +125,13 @@ impl Stand {
 
     pub async fn runner(&self) -> RunnerId {
         let id = RunnerId::new();
-        let runner = RunnerRegistration { id, name: "r".into(), version: "1".into(), capacity: 100 };
+        let runner = RunnerRegistration {
+            id,
+            name: "r".into(),
+            version: "1".into(),
+            capacity: 100,
+            place: storage::Place::default(),
+        };
         self.database.register_runner(&runner, 10 * MINUTE).await.unwrap();
         id
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    Check, Options, dashboard, docker, features,
+    Check, Options, dashboard, docker, features, kubernetes,
     machine::{self, Way},
     node, rules, say, schemathesis,
     step::{self, Outcome, Report, cargo, shown, works},
@@ -28,9 +28,9 @@ struct Counts {
 /// Makes the machine ready, runs the checks and sums up; `true` when all passed.
 pub(crate) fn run(options: &Options) -> bool {
     let mut report = Report::default();
-    let tests = [Check::Unit, Check::EndToEnd, Check::Schemathesis, Check::Docker]
-        .iter()
-        .any(|check| options.wants(*check));
+    let built =
+        [Check::Unit, Check::EndToEnd, Check::Schemathesis, Check::Chart, Check::Cluster, Check::Docker];
+    let tests = built.iter().any(|check| options.wants(*check));
     let others = [Check::Clippy, Check::Npm, Check::Web, Check::Rules];
     if tests || others.iter().any(|check| options.wants(*check)) {
         let mut way = Way::Here;
@@ -147,6 +147,12 @@ fn test(options: &Options, report: &mut Report, counts: &mut Counts) {
     }
     if options.wants(Check::Docker) {
         report.step("docker", || docker::run(&[]));
+    }
+    if options.wants(Check::Chart) {
+        report.step("chart", kubernetes::chart);
+    }
+    if options.wants(Check::Cluster) {
+        report.step("k8s", || kubernetes::cluster(!options.only.is_empty()));
     }
 }
 

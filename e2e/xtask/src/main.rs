@@ -6,6 +6,7 @@ mod dashboard;
 mod demo;
 mod docker;
 mod features;
+mod kubernetes;
 mod machine;
 mod node;
 mod rules;
@@ -31,6 +32,9 @@ cargo xtask test [--only STEP]... [--with-deny]
       schemathesis
                  requests made up from openapi.json, to a running gateway
       docker     the image and docker-compose.yml, where a Docker engine can be had
+      chart      the Helm chart, by Helm itself (built when it is missing and Go is there)
+      k8s        the chart and the runners' autoscaler with a real API server: the one in KUBECONFIG, or one of
+                 our own, which is built only when this step is named, and kept
     --only STEP  runs that step only; may be given several times
     --with-deny  installs cargo-deny when it is missing (as is done when CI is set)
 cargo xtask chaos [NAME]... [--short] [--sessions N] [--lenient]
@@ -82,10 +86,12 @@ enum Check {
     EndToEnd,
     Schemathesis,
     Docker,
+    Chart,
+    Cluster,
 }
 
 impl Check {
-    const ALL: [(&str, Self); 11] = [
+    const ALL: [(&str, Self); 13] = [
         ("fmt", Self::Fmt),
         ("features", Self::Features),
         ("deny", Self::Deny),
@@ -97,6 +103,8 @@ impl Check {
         ("e2e", Self::EndToEnd),
         ("schemathesis", Self::Schemathesis),
         ("docker", Self::Docker),
+        ("chart", Self::Chart),
+        ("k8s", Self::Cluster),
     ];
 }
 

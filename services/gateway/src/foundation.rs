@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use whatsapp::WhatsApp;
 
-use crate::{Roles, StartError, census::Counting, probes::Running};
+use crate::{Roles, StartError, autoscaler, census::Counting, probes::Running};
 
 /// How long to wait before trying again to reach a database server.
 const RECONNECT: Duration = Duration::from_secs(2);
@@ -39,6 +39,7 @@ pub(crate) struct Foundation {
     links: Links,
     egress: egress::Client,
     webhooks: webhooks::Sender,
+    autoscaler: Option<kubernetes::Autoscaler>,
     config: Config,
 }
 
@@ -106,6 +107,8 @@ impl Foundation {
             },
         )
         .map_err(StartError::settings)?;
+        let autoscaler =
+            if roles.has_runner() { autoscaler(config, roles, &database, &clock).await? } else { None };
         Ok(Self {
             database,
             bus,
@@ -117,6 +120,7 @@ impl Foundation {
             links,
             egress,
             webhooks,
+            autoscaler,
             config: config.clone(),
         })
     }
@@ -136,6 +140,13 @@ impl Foundation {
             let (runner, is_alive) = self.session_runner(stop())?;
             alive = Some(is_alive);
             work.push(runner);
+        }
+        if let Some(autoscaler) = &self.autoscaler {
+            let (autoscaler, stop) = (autoscaler.clone(), stop());
+            work.push(Role::new("autoscaler", async move {
+                autoscaler.run(stop).await;
+                Ok(())
+            }));
         }
         if roles.has_dispatcher() {
             work.push(self.webhook_dispatcher(stop())?);
@@ -202,6 +213,10 @@ impl Foundation {
             },
             session_runner::Settings {
                 name: process_name(&self.config),
+                place: storage::Place {
+                    pod: self.config.kubernetes.pod.clone(),
+                    node: self.config.kubernetes.node.clone(),
+                },
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 capacity: settings.capacity,
                 lease: settings.lease,
@@ -432,7 +447,7 @@ fn at_least_one(number: impl TryInto<u32>) -> NonZeroU32 {
 }
 
 /// The name of this machine, as Linux tells it.
-fn hostname() -> String {
+pub(crate) fn hostname() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .map(|name| name.trim().to_owned())
         .ok()

@@ -6,6 +6,7 @@
 //! database and the bus; [`Gateway::run_until`] runs the roles until it is told to stop: softly first, which hands
 //! everything over, hard the second time.
 
+mod autoscaler;
 pub mod backup;
 mod census;
 mod foundation;

@@ -64,10 +64,14 @@ enum Command {
         #[command(subcommand)]
         command: commands::config::Command,
     },
-    /// Ask a process of the gateway on this machine whether it is able to serve; exit code 0 when it is.
+    /// Ask a process of the gateway whether it is able to serve; exit code 0 when it is.
     Healthcheck {
         /// Which one; without it, whatever runs: one with the API, else another.
+        #[arg(conflicts_with = "url")]
         role: Option<commands::healthcheck::Role>,
+        /// One elsewhere, such as `http://wa-gateway/ready`; without it, one on this machine.
+        #[arg(long)]
+        url: Option<String>,
     },
 }
 
@@ -85,7 +89,7 @@ fn main() -> ExitCode {
         Command::Restore(arguments) => commands::restore::run(config, arguments),
         Command::Openapi => commands::openapi::run(),
         Command::Config { command } => commands::config::run(&command, config),
-        Command::Healthcheck { role } => commands::healthcheck::run(role, config),
+        Command::Healthcheck { role, url } => commands::healthcheck::run(role, url, config),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
