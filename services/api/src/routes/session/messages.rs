@@ -227,12 +227,7 @@ impl Cursor {
             self.received.unwrap_or(Place { at: Timestamp(i64::MIN), key: uuid::Uuid::nil().into() });
         let id = received.key.uuid();
         let numbers = [sent.at.0, sent.key, received.at.0].map(i64::to_be_bytes);
-        URL_SAFE_NO_PAD.encode([numbers.as_flattened(), id.as_bytes()].concat()) 4] = [
-            &sent.at.0.to_be_bytes(),
-            &sent.key.to_be_bytes(),
-            &received.at.0.to_be_bytes(),
-            received.key.uuid().as_bytes(),
-        ];
+        URL_SAFE_NO_PAD.encode([numbers.as_flattened(), id.as_bytes()].concat())
     }
 
     fn read(fields: &Fields) -> Result<Self, Invalid> {
