@@ -130,7 +130,7 @@ impl Stand {
             name: "r".into(),
             version: "1".into(),
             capacity: 100,
-            place: storage::Place::default(),
+            place: storage::Placement::default(),
         };
         self.database.register_runner(&runner, 10 * MINUTE).await.unwrap();
         id

@@ -165,6 +165,8 @@ impl Foundation {
             bus: self.bus.clone(),
             media: self.media.clone(),
             links: self.links.clone(),
+            keys: KeyRing::clone(&self.keys),
+            egress: self.egress.clone(),
             passwords: self.passwords.clone(),
             keyed_hash: KeyedHash::random(),
             clock: Arc::clone(&self.clock),
@@ -213,7 +215,7 @@ impl Foundation {
             },
             session_runner::Settings {
                 name: process_name(&self.config),
-                place: storage::Place {
+                place: storage::Placement {
                     pod: self.config.kubernetes.pod.clone(),
                     node: self.config.kubernetes.node.clone(),
                 },
@@ -275,6 +277,7 @@ impl Foundation {
                 hold: settings.timeout * 2 + Duration::from_secs(30),
                 events_retention: days(settings.events_retention_days),
                 messages_retention: days(self.config.send.messages_retention_days),
+                audit_retention: days(self.config.access.audit_retention_days),
                 ..webhook_dispatcher::Settings::default()
             },
         )
