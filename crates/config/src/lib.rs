@@ -20,7 +20,7 @@ use std::{
 pub use checks::{Exposed, ListenAddress};
 pub use problem::{Problem, Problems};
 pub use reference::{Setting, markdown, reference};
-pub use rule::{LogFormat, SecretUrl, Synchronous};
+pub use rule::{LogFormat, Sampled, SecretUrl, Synchronous, TraceSampler};
 pub use settings::{
     Access, Config, Egress, Http, Kubernetes, Logging, Media, Nats, Runner, Send, Storage, Webhooks, Whatsapp,
 };

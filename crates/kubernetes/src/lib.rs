@@ -198,7 +198,7 @@ mod tests {
     use domain::{RunnerId, SystemClock};
     use http::Method;
     use serde_json::{Value, json};
-    use storage::{Options, Place, RunnerRegistration};
+    use storage::{Options, Placement, RunnerRegistration};
 
     use super::*;
     use crate::testing::ApiServer;
@@ -244,7 +244,7 @@ mod tests {
         }
 
         async fn register(&self, pod: &str) {
-            let place = Place { pod: Some(pod.to_owned()), node: None };
+            let place = Placement { pod: Some(pod.to_owned()), node: None };
             let runner = RunnerRegistration {
                 id: RunnerId::new(),
                 name: "r".into(),

@@ -16,12 +16,12 @@ pub struct RunnerRegistration {
     pub version: String,
     /// The most sessions it can hold.
     pub capacity: u32,
-    pub place: Place,
+    pub place: Placement,
 }
 
 /// Where in a cluster a process runs, if it does.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct Placement {
     /// The name of its pod.
     pub pod: Option<String>,
     /// The node that the pod is on.
@@ -43,7 +43,7 @@ pub struct Runner {
     pub expires_at: Timestamp,
     /// What is left of its lease, by the same clock; zero when it has run out.
     pub lease_left: Duration,
-    pub place: Place,
+    pub place: Placement,
 }
 
 #[derive(sqlx::FromRow)]
@@ -164,7 +164,7 @@ impl From<Row> for Runner {
             started_at: Timestamp(row.started_at),
             expires_at: Timestamp(row.expires_at),
             lease_left: Duration::from_millis(u64::try_from(row.lease_left).unwrap_or(0)),
-            place: Place { pod: row.pod, node: row.node },
+            place: Placement { pod: row.pod, node: row.node },
         }
     }
 }

@@ -262,7 +262,7 @@ async fn fill_up(path: &Path) -> (usize, Error) {
         name: "r".into(),
         version: "1".into(),
         capacity: 1,
-        place: storage::Place::default(),
+        place: storage::Placement::default(),
     };
     database.register_runner(&registration, Duration::from_mins(1)).await.unwrap();
     database.start_session(domain::UserId::ADMIN, "shop").await.unwrap();

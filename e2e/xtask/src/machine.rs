@@ -15,12 +15,14 @@ use crate::{
 /// A program that must be there, and the Debian package that brings it.
 const PROGRAMS: &[(&str, &str)] = &[
     ("cc", "gcc libc6-dev"),
+    ("chromium", "chromium"),
     ("curl", "curl"),
     ("nats-server", "nats-server"),
     ("node", "nodejs"),
     ("npm", "npm"),
     ("pkg-config", "pkg-config"),
     ("postgres", "postgresql"),
+    ("promtool", "prometheus"),
     ("psql", "postgresql"),
     ("python3", "python3 python3-venv"),
     ("setpriv", "util-linux"),

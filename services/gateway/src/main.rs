@@ -44,6 +44,19 @@ enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Back up the database and the files of messages to one sealed file; the gateway may go on running.
+    ///
+    /// For SQLite. It opens with the gateway's keys only, which are not in it.
+    Backup {
+        /// The file to make; `-` for standard output.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+        /// Leave the files of messages out.
+        #[arg(long)]
+        without_media: bool,
+    },
+    /// Put a backup in place of a gateway that does not run. Its sessions connect without a scan.
+    Restore(commands::restore::Arguments),
     /// Print the description of the REST API (OpenAPI 3.1, JSON).
     Openapi,
     /// Look at the settings.
@@ -72,6 +85,8 @@ fn main() -> ExitCode {
         Command::WebhookDispatcher => commands::webhook_dispatcher::run(config),
         Command::Migrate => commands::migrate::run(config),
         Command::Import { from, dry_run } => commands::import::run(config, &from, dry_run),
+        Command::Backup { to, without_media } => commands::backup::run(config, &to, without_media),
+        Command::Restore(arguments) => commands::restore::run(config, arguments),
         Command::Openapi => commands::openapi::run(),
         Command::Config { command } => commands::config::run(&command, config),
         Command::Healthcheck { role, url } => commands::healthcheck::run(role, url, config),

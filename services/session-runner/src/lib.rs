@@ -48,7 +48,7 @@ pub struct Settings {
     /// What operators see, such as the name of the pod.
     pub name: String,
     /// Where in a cluster it runs.
-    pub place: storage::Place,
+    pub place: storage::Placement,
     /// The version of the software.
     pub version: String,
     /// The most sessions it holds.

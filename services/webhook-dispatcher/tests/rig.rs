@@ -80,7 +80,7 @@ impl Rig {
             name: "runner".into(),
             version: "0".into(),
             capacity: 1000,
-            place: storage::Place::default(),
+            place: storage::Placement::default(),
         };
         database.register_runner(&registration, Duration::from_mins(10)).await.unwrap();
         let allow = if loopback { vec!["127.0.0.0/8".parse().unwrap()] } else { Vec::new() };

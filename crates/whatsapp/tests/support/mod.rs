@@ -100,7 +100,7 @@ async fn register(database: &Database) -> RunnerId {
         name: id.to_string(),
         version: "test".to_owned(),
         capacity: 10,
-        place: storage::Place::default(),
+        place: storage::Placement::default(),
     };
     database.register_runner(&registration, Duration::from_hours(1)).await.unwrap();
     id

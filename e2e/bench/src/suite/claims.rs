@@ -79,7 +79,7 @@ async fn claim(database: Database, number: u32) -> Result<u64> {
         name,
         version: "0".to_owned(),
         capacity: u32::MAX,
-        place: storage::Place::default(),
+        place: storage::Placement::default(),
     };
     database.register_runner(&runner, LEASE).await?;
     let mut claimed = 0;

@@ -93,7 +93,7 @@ async fn backlog(database: &Database, receiver: &Receiver, round: u32) -> Result
         name: "bench".to_owned(),
         version: "0".to_owned(),
         capacity: 1,
-        place: storage::Place::default(),
+        place: storage::Placement::default(),
     };
     database.register_runner(&runner, Duration::from_hours(1)).await?;
     let claimed = database.claim_sessions(id, 1).await?;

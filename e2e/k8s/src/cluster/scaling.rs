@@ -21,7 +21,7 @@ use kube::{
 };
 use scratch::{nats_url, postgres_url, wait_for};
 use sqlx::PgPool;
-use storage::{Database, Options, Place, RunnerRegistration};
+use storage::{Database, Options, Placement, RunnerRegistration};
 
 use super::{Ground, PATIENCE};
 use crate::suite::Suite;
@@ -265,7 +265,7 @@ impl<'a> Stage<'a> {
 #[expect(clippy::expect_used, reason = "no check can go on without it")]
 async fn register(database: &Database, pod: Option<&str>) -> RunnerId {
     let id = RunnerId::new();
-    let place = Place { pod: pod.map(str::to_owned), node: None };
+    let place = Placement { pod: pod.map(str::to_owned), node: None };
     let runner =
         RunnerRegistration { id, name: "stands for a pod".into(), version: "0".into(), capacity: 100, place };
     database.register_runner(&runner, Duration::from_hours(1)).await.expect("the database");

@@ -58,7 +58,7 @@ impl RunnerPlan {
             name: "test".into(),
             version: "0".into(),
             capacity: 100,
-            place: storage::Place::default(),
+            place: storage::Placement::default(),
         };
         self.database.register_runner(&registration, Duration::from_hours(1)).await.unwrap();
         let inner = Arc::new(Inner {

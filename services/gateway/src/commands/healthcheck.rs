@@ -24,11 +24,12 @@ pub(crate) fn run(role: Option<Role>, url: Option<String>, file: Option<&Path>) 
         return block_on(ask(vec![url]));
     }
     let config = Config::load(file).map_err(Failure::settings)?;
-    let api = config.listen().map_err(Failure::settings)?.address;
+    let api = config.listen().map(|listen| listen.address);
     let addresses = match role {
-        Some(Role::All | Role::Api) => vec![api],
+        Some(Role::All | Role::Api) => vec![api.map_err(Failure::settings)?],
         Some(Role::SessionRunner | Role::WebhookDispatcher) => vec![config.http.health],
-        None => vec![api, config.http.health],
+        // What keeps an API from starting is nothing to the others.
+        None => api.into_iter().chain([config.http.health]).collect(),
     };
     block_on(ask(addresses
         .into_iter()

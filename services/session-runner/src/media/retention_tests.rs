@@ -40,7 +40,7 @@ impl Stand {
             name: "r".into(),
             version: "1".into(),
             capacity: 1,
-            place: storage::Place::default(),
+            place: storage::Placement::default(),
         };
         database.register_runner(&runner, DAY).await.unwrap();
         let fence = database.claim_sessions(runner.id, 1).await.unwrap()[0].fence;
