@@ -22,7 +22,7 @@ pub use problem::{Problem, Problems};
 pub use reference::{Setting, markdown, reference};
 pub use rule::{LogFormat, Sampled, SecretUrl, Synchronous, TraceSampler};
 pub use settings::{
-    Access, Config, Egress, Http, Logging, Media, Nats, Runner, Send, Storage, Webhooks, Whatsapp,
+    Access, Config, Egress, Http, Kubernetes, Logging, Media, Nats, Runner, Send, Storage, Webhooks, Whatsapp,
 };
 pub use sources::Source;
 

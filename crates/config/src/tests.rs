@@ -244,6 +244,7 @@ fn settings_that_do_not_go_together_are_refused() {
             &[("SEND_WAIT_SECONDS", "30")],
             "SEND_WAIT_SECONDS (30) must be shorter than REQUEST_TIMEOUT_SECONDS (30)",
         ),
+        (&[("AUTOSCALE_MIN", "11")], "AUTOSCALE_MIN (11) must not be more than AUTOSCALE_MAX (10)"),
         (
             &[("WEBHOOK_CONCURRENCY", "8")],
             "WEBHOOK_CONCURRENCY_PER_ENDPOINT (16) must not be more than WEBHOOK_CONCURRENCY (8)",

@@ -97,6 +97,8 @@ prefixed_ids! {
     ProcessId = "prc";
     /// The file of a message that came in.
     MediaId = "med";
+    /// A key that a program calls with.
+    ApiKeyId = "key";
 }
 
 impl EventId {

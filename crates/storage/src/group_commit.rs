@@ -5,6 +5,9 @@
 //! transaction was being committed goes into the next one, as few statements over many rows, and every caller is
 //! answered after the commit. Nobody waits for a batch to fill up.
 //!
+//! The committing task has a thread of its own. A transaction is a dozen round trips to the database; on the threads that
+//! all other tasks share, each answer would wait for its turn, and everybody waits for the transaction.
+//!
 //! When a batch fails, each of its writes is tried once more in a transaction of its own, so that one bad value
 //! fails its own caller only.
 
@@ -15,7 +18,10 @@ use std::{
 
 use domain::Fence;
 use telemetry::metrics;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot},
+};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -201,7 +207,8 @@ impl GroupCommit {
         let tasks = TaskTracker::new();
         tasks.spawn(checkpoint::run(Arc::clone(&shared), folding.clone()));
         let writer = Self { queue, stop, tasks, _folding: Arc::new(folding.drop_guard()) };
-        writer.tasks.spawn(run(shared, jobs, writer.stop.clone()));
+        let (runtime, committing) = (Handle::current(), run(shared, jobs, writer.stop.clone()));
+        writer.tasks.spawn_blocking(move || runtime.block_on(committing));
         writer.tasks.close();
         writer
     }

@@ -42,7 +42,7 @@ pub use fake_whatsapp::{Delivery, Failure, FakeWhatsApp, Kick, MediaFault};
 pub use gateway::{Exit, Gateway, binary};
 pub use ledger::{Arrival, Ledger, Tally, distinct};
 pub use metrics::{Metrics, scrape};
-pub use node::{Node, interop, node};
+pub use node::{Node, interop, node, node_in};
 pub use origin::{Origin, Served};
 pub use proxy::{Proxy, Wire};
 pub use receiver::{Behaviour, Webhook, WebhookReceiver};

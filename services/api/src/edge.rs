@@ -84,7 +84,7 @@ async fn answer(request: Request, next: Next, route: Option<&MatchedPath>) -> Re
             request.id = id.to_str().unwrap_or_default(),
             http.method = %method,
             // Without the query string, which may carry messages.
-            url.path = uri.path(),
+            url.path = shown(uri.path()),
             http.status = response.status().as_u16(),
             error = cause,
             "a request failed"
@@ -115,6 +115,11 @@ fn count(method: &Method, route: Option<&MatchedPath>, status: StatusCode, took:
     let route = route.map_or_else(|| "none".to_owned(), |route| route.as_str().to_owned());
     let labels: [Value; 3] = [word(method).into(), route.into(), Value::I64(i64::from(status.as_u16()))];
     metrics().http_requests.record(took.as_secs_f64(), labels);
+}
+
+/// A path as the log may have it: a link opens something to whoever reads it.
+fn shown(path: &str) -> &str {
+    if path.starts_with("/link/") { "/link/…" } else { path }
 }
 
 /// Any origin may ask for anything: with `*`, browsers leave their ambient credentials out.

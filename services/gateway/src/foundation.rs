@@ -4,6 +4,7 @@ use std::{num::NonZeroU32, pin::Pin, sync::Arc, time::Duration};
 
 use bus::{Bus, ConnectError, NatsLogin, NatsOptions};
 use config::{Access, Config, DatabaseTarget, Synchronous};
+use dashboard::Dashboard;
 use domain::{SharedClock, SystemClock, UserId, media::MediaLimits};
 use egress::EgressOptions;
 use media::{Links, MediaStore};
@@ -15,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use whatsapp::WhatsApp;
 
-use crate::{Roles, StartError, census::Counting, probes::Running};
+use crate::{Roles, StartError, autoscaler, census::Counting, probes::Running};
 
 /// How long to wait before trying again to reach a database server.
 const RECONNECT: Duration = Duration::from_secs(2);
@@ -38,6 +39,7 @@ pub(crate) struct Foundation {
     links: Links,
     egress: egress::Client,
     webhooks: webhooks::Sender,
+    autoscaler: Option<kubernetes::Autoscaler>,
     config: Config,
 }
 
@@ -105,6 +107,8 @@ impl Foundation {
             },
         )
         .map_err(StartError::settings)?;
+        let autoscaler =
+            if roles.has_runner() { autoscaler(config, roles, &database, &clock).await? } else { None };
         Ok(Self {
             database,
             bus,
@@ -116,6 +120,7 @@ impl Foundation {
             links,
             egress,
             webhooks,
+            autoscaler,
             config: config.clone(),
         })
     }
@@ -136,6 +141,13 @@ impl Foundation {
             alive = Some(is_alive);
             work.push(runner);
         }
+        if let Some(autoscaler) = &self.autoscaler {
+            let (autoscaler, stop) = (autoscaler.clone(), stop());
+            work.push(Role::new("autoscaler", async move {
+                autoscaler.run(stop).await;
+                Ok(())
+            }));
+        }
         if roles.has_dispatcher() {
             work.push(self.webhook_dispatcher(stop())?);
             work.push(self.census(stop()));
@@ -153,10 +165,13 @@ impl Foundation {
             bus: self.bus.clone(),
             media: self.media.clone(),
             links: self.links.clone(),
+            keys: KeyRing::clone(&self.keys),
+            egress: self.egress.clone(),
             passwords: self.passwords.clone(),
             keyed_hash: KeyedHash::random(),
             clock: Arc::clone(&self.clock),
             webhooks: self.webhooks.clone(),
+            dashboard: Dashboard::built_in(),
             settings: api::Settings {
                 status_token: access.status_token.clone(),
                 trusted_proxies: http.trusted_proxies.clone(),
@@ -200,6 +215,10 @@ impl Foundation {
             },
             session_runner::Settings {
                 name: process_name(&self.config),
+                place: storage::Placement {
+                    pod: self.config.kubernetes.pod.clone(),
+                    node: self.config.kubernetes.node.clone(),
+                },
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 capacity: settings.capacity,
                 lease: settings.lease,
@@ -258,6 +277,7 @@ impl Foundation {
                 hold: settings.timeout * 2 + Duration::from_secs(30),
                 events_retention: days(settings.events_retention_days),
                 messages_retention: days(self.config.send.messages_retention_days),
+                audit_retention: days(self.config.access.audit_retention_days),
                 ..webhook_dispatcher::Settings::default()
             },
         )
@@ -430,7 +450,7 @@ fn at_least_one(number: impl TryInto<u32>) -> NonZeroU32 {
 }
 
 /// The name of this machine, as Linux tells it.
-fn hostname() -> String {
+pub(crate) fn hostname() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .map(|name| name.trim().to_owned())
         .ok()

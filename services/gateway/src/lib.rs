@@ -1,11 +1,13 @@
 //! The gateway as one piece: the roles, wired together, with a beginning and an end.
 //!
-//! [`import()`] takes over the users of the Node gateway.
+//! [`import()`] takes over the users of the Node gateway; [`backup`] makes backups and restores them.
 //!
 //! [`Gateway::start`] binds the process's address, where it answers for itself from the first moment, and opens the
 //! database and the bus; [`Gateway::run_until`] runs the roles until it is told to stop: softly first, which hands
 //! everything over, hard the second time.
 
+mod autoscaler;
+pub mod backup;
 mod census;
 mod foundation;
 mod import;

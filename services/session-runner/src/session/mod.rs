@@ -12,6 +12,7 @@ mod lifecycle;
 mod outbox;
 mod receipts;
 mod sending;
+mod undone;
 
 use std::{
     sync::{Arc, OnceLock},

@@ -1,0 +1,30 @@
+import { createRootRoute, createRoute, Outlet, useLocation, useNavigate } from "@tanstack/react-router";
+import { useEffect, useRef } from "react";
+import { useMe } from "./features/login/me";
+import { t } from "./texts";
+import { Crashed } from "./ui/crashed";
+import { Loaded } from "./ui/loaded";
+import { EmptyState } from "./ui/page";
+import { Shell } from "./ui/shell";
+
+export const rootRoute = createRootRoute({
+  component: Outlet,
+  notFoundComponent: () => <EmptyState title={t.common.notFound.title} text={t.common.notFound.text} />,
+  errorComponent: Crashed,
+});
+
+/** Every page behind the log-in is a child of this. */
+export const appRoute = createRoute({ getParentRoute: () => rootRoute, path: "/app", component: Guarded });
+
+function Guarded() {
+  const me = useMe();
+  const navigate = useNavigate();
+  const { href } = useLocation();
+  const unknown = !me.data && me.error?.status === 401;
+  const from = useRef(href);
+  useEffect(() => {
+    if (unknown) void navigate({ to: "/app/login", search: { from: from.current }, replace: true });
+  }, [unknown, navigate]);
+  if (unknown) return null;
+  return <Loaded query={me}>{() => <Shell />}</Loaded>;
+}

@@ -1,0 +1,100 @@
+import {
+  ArrowDownLeft,
+  ArrowUpRight,
+  Check,
+  CheckCheck,
+  CircleX,
+  Clock,
+  Paperclip,
+  Reply,
+  SmilePlus,
+} from "lucide-react";
+import { memo } from "react";
+import type { ListedMessage } from "../../../api/upcoming";
+import { apiUrl } from "../../../base";
+import { t } from "../../../texts";
+import { moment, shortMoment } from "../../../ui/format";
+import { TextLink } from "../../../ui/links";
+import { useNow } from "../../../ui/time";
+import { chatName, failureInWords, kindName, personName } from "./message-words";
+import classes from "./messages-page.module.css";
+
+const STATE_ICONS: Record<string, typeof Check> = {
+  queued: Clock,
+  sending: Clock,
+  sent: Check,
+  delivered: CheckCheck,
+  read: CheckCheck,
+  failed: CircleX,
+};
+
+/** One message, what became of it, and what can be done with it. */
+export const MessageRow = memo(function MessageRow(props: { session: string; message: ListedMessage }) {
+  const { message, session } = props;
+  const now = useNow();
+  const texts = t.session.list;
+  const out = message.direction === "out";
+  const Direction = out ? ArrowUpRight : ArrowDownLeft;
+  return (
+    <li className={classes.row}>
+      <Direction className={classes.direction} data-direction={message.direction} size={18} aria-hidden />
+      <div className={classes.what}>
+        <div className={classes.who}>
+          {out ? texts.to(chatName(message.chat)) : texts.from(personName(message.sender, message.chat))}
+        </div>
+        <div className={classes.text}>
+          {message.kind !== "text" && <span className={classes.kind}>{kindName(message.kind)}</span>}
+          {message.text}
+        </div>
+        {message.state === "failed" && <div className={classes.failure}>{failureInWords(message.error)}</div>}
+        <div className={classes.acts}>
+          {message.media && (
+            <a className={classes.act} href={apiUrl(message.media)} target="_blank" rel="noreferrer">
+              <Paperclip size={14} aria-hidden />
+              {texts.file}
+            </a>
+          )}
+          {message.wa_id && message.state !== "failed" && (
+            <>
+              <TextLink
+                className={classes.act}
+                to="/app/sessions/$name/send"
+                params={{ name: session }}
+                search={{ to: message.chat, quoted: message.wa_id }}
+              >
+                <Reply size={14} aria-hidden />
+                {texts.quote}
+              </TextLink>
+              <TextLink
+                className={classes.act}
+                to="/app/sessions/$name/send"
+                params={{ name: session }}
+                search={{ kind: "reaction", to: message.chat, message: message.wa_id }}
+              >
+                <SmilePlus size={14} aria-hidden />
+                {texts.reply}
+              </TextLink>
+            </>
+          )}
+        </div>
+      </div>
+      <div className={classes.state}>
+        <time dateTime={message.at} title={moment(message.at)}>
+          {shortMoment(message.at, now)}
+        </time>
+        {out && message.state && <State state={message.state} at={message.state_at} />}
+      </div>
+    </li>
+  );
+});
+
+function State(props: { state: string; at?: string | null }) {
+  const Icon = STATE_ICONS[props.state] ?? Clock;
+  const word = (t.session.list.states as Record<string, string>)[props.state] ?? props.state;
+  return (
+    <span className={classes.mark} data-state={props.state} title={props.at ? moment(props.at) : undefined}>
+      <Icon size={15} aria-hidden />
+      {word}
+    </span>
+  );
+}

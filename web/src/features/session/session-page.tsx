@@ -1,0 +1,122 @@
+import { Loader } from "@mantine/core";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link, Outlet, useMatchRoute } from "@tanstack/react-router";
+import { ChevronLeft, TriangleAlert, Unplug } from "lucide-react";
+import { Suspense } from "react";
+import { useLive } from "../../api/live";
+import { t } from "../../texts";
+import { phone } from "../../ui/format";
+import { LinkButton } from "../../ui/links";
+import { Loaded } from "../../ui/loaded";
+import { EmptyState, PageHeader } from "../../ui/page";
+import { Picture } from "../../ui/picture";
+import { adviceOf, StateBadge } from "../../ui/session-state";
+import { Ago } from "../../ui/time";
+import { SessionActions } from "./actions/session-actions";
+import { sessionRoute } from "./routes";
+import classes from "./session-page.module.css";
+import { sessionKey, sessionQuery } from "./session-query";
+
+/** What is around the pages of a session: who it is, how it is, what can be done. */
+export function SessionPage() {
+  const { name } = sessionRoute.useParams();
+  const session = useQuery(sessionQuery(name));
+  const queries = useQueryClient();
+  const linking = useMatchRoute()({ to: "/app/sessions/$name/link" });
+  useLive((event) => {
+    if (event.event === "again" || (event.event === "session" && event.session === name)) {
+      void queries.invalidateQueries({ queryKey: sessionKey(name) });
+    }
+  });
+  if (session.error?.code === "session_not_found") return <Gone />;
+  return (
+    <>
+      <Link to="/app" className={classes.up}>
+        <ChevronLeft size={16} aria-hidden />
+        {t.session.toList}
+      </Link>
+      <Loaded query={session}>
+        {(data) => {
+          const advice = adviceOf(data);
+          return (
+            <>
+              <div className={classes.head}>
+                <Picture
+                  path={data.number ? `/session/${encodeURIComponent(name)}/picture` : null}
+                  name={name}
+                  size={56}
+                />
+                <PageHeader
+                  title={name}
+                  about={
+                    <span className={classes.about}>
+                      <StateBadge state={data.state} />
+                      <Ago at={data.since} />
+                      <span>{data.number ? phone(data.number) : t.session.notLinked}</span>
+                    </span>
+                  }
+                  aside={<SessionActions session={data} />}
+                />
+              </div>
+              {advice && !linking && (
+                <p className={classes.advice} role="status">
+                  <TriangleAlert size={20} aria-hidden />
+                  <span>
+                    {advice}
+                    {data.reason && <span className={classes.reason}> {data.reason}</span>}
+                  </span>
+                </p>
+              )}
+              <nav className={classes.tabs} aria-label={t.session.sections}>
+                <Tab to="/app/sessions/$name" name={name} text={t.session.overview} exact />
+                <Tab to="/app/sessions/$name/messages" name={name} text={t.session.messages} />
+                <Tab to="/app/sessions/$name/send" name={name} text={t.session.send} />
+                {(!data.credentials_present || data.needs_person || linking) && (
+                  <Tab to="/app/sessions/$name/link" name={name} text={t.session.link} />
+                )}
+              </nav>
+              <Suspense fallback={<Loader aria-label={t.common.loading} />}>
+                <Outlet />
+              </Suspense>
+            </>
+          );
+        }}
+      </Loaded>
+    </>
+  );
+}
+
+function Tab(props: {
+  to:
+    | "/app/sessions/$name"
+    | "/app/sessions/$name/messages"
+    | "/app/sessions/$name/send"
+    | "/app/sessions/$name/link";
+  name: string;
+  text: string;
+  exact?: boolean;
+}) {
+  return (
+    <Link
+      to={props.to}
+      params={{ name: props.name }}
+      className={classes.tab}
+      activeOptions={{ exact: props.exact ?? false }}
+      replace
+    >
+      {props.text}
+    </Link>
+  );
+}
+
+function Gone() {
+  const { title, text, action } = t.session.gone;
+  return (
+    <EmptyState
+      icon={<Unplug size={40} aria-hidden />}
+      title={title}
+      text={text}
+      action={<LinkButton to="/app">{action}</LinkButton>}
+    />
+  );
+}

@@ -1,0 +1,64 @@
+import { Link } from "@tanstack/react-router";
+import { ArrowDownLeft, ArrowUpRight, TriangleAlert } from "lucide-react";
+import { memo } from "react";
+import type { ListedSession } from "../../api/upcoming";
+import { t } from "../../texts";
+import { count, phone } from "../../ui/format";
+import { Picture } from "../../ui/picture";
+import { adviceOf, StateBadge } from "../../ui/session-state";
+import { Ago } from "../../ui/time";
+import classes from "./session-list.module.css";
+
+/** One session in the list. Drawn again only when something about it changed. */
+export const SessionRow = memo(function SessionRow({ session }: { session: ListedSession }) {
+  const advice = adviceOf(session);
+  const number = session.phone_number ? phone(session.phone_number) : t.sessions.notLinked;
+  const today = t.sessions.today(count(session.sent_today), count(session.received_today));
+  return (
+    <Link
+      to="/app/sessions/$name"
+      params={{ name: session.name }}
+      preload={false}
+      className={classes.row}
+      data-needs-person={advice ? "" : undefined}
+    >
+      <Picture path={session.picture} name={session.name} />
+      <div className={classes.who}>
+        <div className={classes.name}>{session.name}</div>
+        <div className={classes.quiet}>
+          {number}
+          {session.push_name && ` · ${session.push_name}`}
+        </div>
+      </div>
+      <div className={classes.state}>
+        <div className={classes.stateLine}>
+          <StateBadge state={session.state} />
+          <span className={classes.quiet}>
+            <Ago at={session.since} />
+          </span>
+        </div>
+        {advice ? (
+          <div className={classes.advice} title={advice}>
+            <TriangleAlert size={14} aria-hidden />
+            {advice}
+          </div>
+        ) : (
+          <div className={classes.quiet}>{session.state !== "connected" && session.reason}</div>
+        )}
+      </div>
+      <div className={classes.today} title={today}>
+        <span className={classes.visuallyHidden}>{today}</span>
+        <span aria-hidden>
+          <ArrowUpRight size={14} /> {count(session.sent_today)}
+        </span>
+        <span aria-hidden>
+          <ArrowDownLeft size={14} /> {count(session.received_today)}
+        </span>
+      </div>
+      <div className={classes.last}>
+        <span className={classes.label}>{t.sessions.lastMessage} </span>
+        <Ago at={session.last_message_at} otherwise={t.sessions.noMessageYet} />
+      </div>
+    </Link>
+  );
+});

@@ -1,0 +1,153 @@
+import { Button, NativeSelect, Skeleton, Stack, TextInput } from "@mantine/core";
+import { useDebouncedCallback, useDisclosure } from "@mantine/hooks";
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { Link, useNavigate } from "@tanstack/react-router";
+import { Plus, Search, SearchX, Smartphone } from "lucide-react";
+import { lazy, Suspense, useState } from "react";
+import { t } from "../../texts";
+import { count } from "../../ui/format";
+import { LinkButton } from "../../ui/links";
+import { Loaded } from "../../ui/loaded";
+import { EmptyState, PageHeader } from "../../ui/page";
+import { useLiveSessions } from "./live-sessions";
+import { sessionsRoute } from "./routes";
+import { SessionList } from "./session-list";
+import classes from "./sessions-page.module.css";
+import { sessionsQuery } from "./sessions-query";
+
+const NEEDS_PERSON = "needs_person";
+
+const CreateSession = lazy(() =>
+  import("./create-session").then((module) => ({ default: module.CreateSession })),
+);
+
+export function SessionsPage() {
+  const filter = sessionsRoute.useSearch();
+  const sessions = useInfiniteQuery(sessionsQuery(filter));
+  const [creating, dialog] = useDisclosure(false);
+  useLiveSessions();
+  const counts = sessions.data?.pages[0]?.counts;
+  const create = (
+    <Button leftSection={<Plus size={18} aria-hidden />} onClick={dialog.open}>
+      {t.sessions.create}
+    </Button>
+  );
+  return (
+    <>
+      <PageHeader title={t.sessions.title} about={<Summary counts={counts} />} aside={create} />
+      <Filter counts={counts} />
+      <Loaded query={sessions} outline={<Outline />}>
+        {({ pages }) => {
+          const rows = pages.flatMap((page) => page.data);
+          if (rows.length > 0) return <SessionList rows={rows} query={sessions} />;
+          return filter.search || filter.state ? <NothingFound /> : <NoSessions action={create} />;
+        }}
+      </Loaded>
+      {creating && (
+        <Suspense>
+          <CreateSession onClose={dialog.close} />
+        </Suspense>
+      )}
+    </>
+  );
+}
+
+interface Counts {
+  all: number;
+  connected: number;
+  needs_person: number;
+}
+
+function Summary({ counts }: { counts?: Counts | null }) {
+  // The line is there from the start, so that nothing moves when the numbers come.
+  if (!counts) return <>&nbsp;</>;
+  return (
+    <>
+      {t.sessions.connectedOf(count(counts.connected), count(counts.all))}
+      {counts.needs_person > 0 && (
+        <>
+          {" · "}
+          <Link to="/app" search={{ state: NEEDS_PERSON }} className={classes.need}>
+            {t.sessions.needSomebody(counts.needs_person, count(counts.needs_person))}
+          </Link>
+        </>
+      )}
+    </>
+  );
+}
+
+function Filter({ counts }: { counts?: Counts | null }) {
+  const { search, state } = sessionsRoute.useSearch();
+  const [typed, setTyped] = useState(search ?? "");
+  const [sought, setSought] = useState(search);
+  // A link elsewhere on the page changed it.
+  if (search !== sought) {
+    setSought(search);
+    if ((search ?? "") !== typed.trim()) setTyped(search ?? "");
+  }
+  const navigate = useNavigate({ from: "/app/" });
+  const look = useDebouncedCallback((text: string) => {
+    void navigate({ search: (before) => ({ ...before, search: text || undefined }), replace: true });
+  }, 250);
+  const named = (text: string, number?: number) =>
+    number === undefined ? text : t.sessions.withCount(text, count(number));
+  return (
+    <search className={classes.filter}>
+      <TextInput
+        className={classes.search}
+        aria-label={t.sessions.search}
+        placeholder={t.sessions.search}
+        leftSection={<Search size={16} aria-hidden />}
+        type="search"
+        value={typed}
+        onChange={({ currentTarget }) => {
+          setTyped(currentTarget.value);
+          look(currentTarget.value.trim());
+        }}
+      />
+      <NativeSelect
+        aria-label={t.sessions.state}
+        value={state ?? ""}
+        onChange={({ currentTarget }) => {
+          const chosen = currentTarget.value || undefined;
+          void navigate({ search: (before) => ({ ...before, state: chosen }), replace: true });
+        }}
+        data={[
+          { value: "", label: named(t.sessions.all, counts?.all) },
+          { value: NEEDS_PERSON, label: named(t.sessions.needsPerson, counts?.needs_person) },
+          ...Object.entries(t.states.words).map(([value, word]) => ({
+            value,
+            label: value === "connected" ? named(word, counts?.connected) : word,
+          })),
+        ]}
+      />
+    </search>
+  );
+}
+
+function NoSessions(props: { action: React.ReactNode }) {
+  const { title, text } = t.sessions.empty;
+  return (
+    <EmptyState icon={<Smartphone size={40} aria-hidden />} title={title} text={text} action={props.action} />
+  );
+}
+
+function NothingFound() {
+  const { title, text, clear } = t.sessions.nothingFound;
+  const action = (
+    <LinkButton variant="default" to="/app">
+      {clear}
+    </LinkButton>
+  );
+  return <EmptyState icon={<SearchX size={40} aria-hidden />} title={title} text={text} action={action} />;
+}
+
+function Outline() {
+  return (
+    <Stack gap={1}>
+      {["a", "b", "c", "d", "e", "f", "g", "h"].map((key) => (
+        <Skeleton key={key} className={classes.outline} radius={0} />
+      ))}
+    </Stack>
+  );
+}

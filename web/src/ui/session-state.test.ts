@@ -1,0 +1,28 @@
+import { expect, it } from "vitest";
+import { en } from "../texts/en";
+import { adviceOf, toneOf, wordOf } from "./session-state";
+
+it.each([
+  ["connected", "good", "Connected"],
+  ["reconnecting", "busy", "Reconnecting"],
+  ["stopped", "off", "Stopped"],
+  ["logged_out", "bad", "Logged out"],
+  ["some_new_state", "bad", "some new state"],
+])("%s looks %s and is called %s", (state, tone, word) => {
+  expect([toneOf(state), wordOf(state)]).toEqual([tone, word]);
+});
+
+it("advises only when somebody is needed, in the gateway's words if it has some", () => {
+  const states = {
+    connected: undefined,
+    logged_out: en.states.advice.logged_out,
+    new: en.states.adviceOtherwise,
+  };
+  for (const [state, advice] of Object.entries(states)) {
+    expect(adviceOf({ state, needs_person: state !== "connected" })).toBe(advice);
+  }
+  expect(adviceOf({ state: "banned", needs_person: true, advice: "Wait until noon." })).toBe(
+    "Wait until noon.",
+  );
+  expect(adviceOf({ state: "banned", needs_person: false, advice: "Wait until noon." })).toBeUndefined();
+});

@@ -1,0 +1,32 @@
+import { t } from "../texts";
+import { Badge, type Tone } from "./page";
+
+const TONES: Record<string, Tone> = {
+  connected: "good",
+  connecting: "busy",
+  reconnecting: "busy",
+  pairing: "busy",
+  stopped: "off",
+};
+
+/** How a state looks: one that a later version of the gateway adds looks like one that needs somebody. */
+export const toneOf = (state: string): Tone => TONES[state] ?? "bad";
+
+export const wordOf = (state: string): string =>
+  (t.states.words as Record<string, string>)[state] ?? state.replaceAll("_", " ");
+
+/** What to do, in one sentence; nothing when nobody is needed. The gateway's own advice comes first. */
+export function adviceOf(session: {
+  state: string;
+  needs_person: boolean;
+  advice?: string | null;
+}): string | undefined {
+  if (!session.needs_person) return undefined;
+  return (
+    session.advice || (t.states.advice as Record<string, string>)[session.state] || t.states.adviceOtherwise
+  );
+}
+
+export function StateBadge(props: { state: string }) {
+  return <Badge tone={toneOf(props.state)}>{wordOf(props.state)}</Badge>;
+}
