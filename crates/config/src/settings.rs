@@ -32,6 +32,7 @@ pub(crate) const OWN_PREFIXES: &[&str] = &[
     "EGRESS_",
     "BCRYPT_",
     "LOGIN_FAILURES_",
+    "AUDIT_",
 ];
 
 macro_rules! settings {
@@ -101,7 +102,7 @@ settings! {
         BODY_LIMIT_BYTES body_limit: usize = Or("1048576", Number(1024..=104_857_600));
         /// Time for one request; must be longer than `SEND_WAIT_SECONDS`.
         REQUEST_TIMEOUT_SECONDS request_timeout: Duration = Or("30", Seconds(1000..=600_000));
-        /// Proxies in front of the gateway, such as an ingress: the addresses that they add to `X-Forwarded-For` count as the client's when failed logins are limited.
+        /// Proxies in front of the gateway, such as an ingress: the addresses that they add to `X-Forwarded-For` count as the client's when failed logins are limited, and their `X-Forwarded-Proto` says whether the dashboard's cookie is for HTTPS only.
         TRUSTED_PROXIES trusted_proxies: Vec<IpNet> = Or("", Networks);
         /// Address and port of `/health` and `/ready` of a `session-runner` or a `webhook-dispatcher`, which have no other HTTP.
         HEALTH_ADDR health: SocketAddr = Or("0.0.0.0:5002", Socket);
@@ -126,6 +127,8 @@ settings! {
         LOGIN_FAILURES_PER_NAME login_failures_per_name: u32 = Or("10", Number(1..=100_000));
         /// The window of both.
         LOGIN_FAILURES_WINDOW_SECONDS login_failures_window: Duration = Or("300", Seconds(1000..=86_400_000));
+        /// How long the audit log is kept, in days. 0: for ever.
+        AUDIT_RETENTION_DAYS audit_retention_days: u32 = Or("90", Number(0..=36_500));
     }
     /// Storage: where facts and files are kept.
     storage: Storage {

@@ -93,6 +93,8 @@ prefixed_ids! {
     RunnerId = "run";
     /// The file of a message that came in.
     MediaId = "med";
+    /// A key that a program calls with.
+    ApiKeyId = "key";
 }
 
 impl EventId {

@@ -50,8 +50,11 @@ macro_rules! columns {
     };
 }
 
+/// The columns that a [`Row`] is read from.
+pub(crate) const COLUMNS: &str = columns!();
+
 #[derive(sqlx::FromRow)]
-struct Row {
+pub(crate) struct Row {
     id: Uuid,
     position: i64,
     session_id: Uuid,

@@ -150,6 +150,8 @@ impl Foundation {
             bus: self.bus.clone(),
             media: self.media.clone(),
             links: self.links.clone(),
+            keys: KeyRing::clone(&self.keys),
+            egress: self.egress.clone(),
             passwords: self.passwords.clone(),
             keyed_hash: KeyedHash::random(),
             clock: Arc::clone(&self.clock),
@@ -256,6 +258,7 @@ impl Foundation {
                 hold: settings.timeout * 2 + Duration::from_secs(30),
                 events_retention: days(settings.events_retention_days),
                 messages_retention: days(self.config.send.messages_retention_days),
+                audit_retention: days(self.config.access.audit_retention_days),
                 ..webhook_dispatcher::Settings::default()
             },
         )

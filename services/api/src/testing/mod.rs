@@ -109,6 +109,8 @@ impl Rig {
         let (media, links) = files(&folder);
         let parts = Parts {
             webhooks: sender(&database, &keys, &clock),
+            keys: KeyRing::clone(&keys),
+            egress: egress(),
             database,
             bus,
             media,
@@ -127,6 +129,8 @@ impl Rig {
     pub(crate) fn another(&self) -> Self {
         let (media, links) = files(&self.folder);
         let parts = Parts {
+            keys: self.state.keys.clone(),
+            egress: self.state.egress.clone(),
             database: self.database.clone(),
             bus: self.bus.clone(),
             media,
@@ -168,6 +172,25 @@ impl Rig {
         let user = NewUser { username: username.to_owned(), password_hash };
         let user = self.database.create_user(&user).await.unwrap().unwrap();
         TestUser { id: user.id, username: user.username }
+    }
+
+    /// Logs a user in; returns the cookie.
+    pub(crate) async fn log_in(&self, user: &TestUser) -> String {
+        let body =
+            serde_json::json!({"username": user.username, "password": format!("{}:pass", user.username)});
+        let answer = self.post("/auth/login", &body).anonymous().send().await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.header("set-cookie").split(';').next().unwrap().to_owned()
+    }
+
+    /// Makes a key of a user.
+    pub(crate) async fn key(&self, user: &TestUser, scopes: &[&str]) -> String {
+        made_key(self.post("/api-keys", &new_key(scopes)).by(user).send().await)
+    }
+
+    /// Makes a key of the admin.
+    pub(crate) async fn admin_key(&self, scopes: &[&str]) -> String {
+        made_key(self.post("/api-keys", &new_key(scopes)).send().await)
     }
 
     /// A session of the admin's that is wanted and not connected.
@@ -242,6 +265,15 @@ pub(crate) async fn soon(what: &str, condition: impl AsyncFn() -> bool) {
     assert!(timeout(Duration::from_secs(3), wait).await.is_ok(), "{what}");
 }
 
+fn new_key(scopes: &[&str]) -> Value {
+    serde_json::json!({"name": "a key", "scopes": scopes})
+}
+
+fn made_key(answer: Answer) -> String {
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    answer.json()["data"]["key"].as_str().unwrap().to_owned()
+}
+
 /// Where files are, and what signs links to them.
 fn files(folder: &tempfile::TempDir) -> (MediaStore, Links) {
     let media = MediaStore::in_folder(&folder.path().join("media")).unwrap();
@@ -250,12 +282,16 @@ fn files(folder: &tempfile::TempDir) -> (MediaStore, Links) {
     (media, Links::new(Some(base), Duration::from_hours(1), keys))
 }
 
+fn egress() -> egress::Client {
+    let allow = vec!["127.0.0.1/32".parse().unwrap()];
+    egress::Client::new(egress::EgressOptions { allow, ..Default::default() }).unwrap()
+}
+
 /// Sends webhooks, also to this machine by 127.0.0.1.
 fn sender(database: &Database, keys: &KeyRing, clock: &Arc<ManualClock>) -> webhooks::Sender {
-    let allow = vec!["127.0.0.1/32".parse().unwrap()];
     let parts = webhooks::Parts {
         database: database.clone(),
-        egress: egress::Client::new(egress::EgressOptions { allow, ..Default::default() }).unwrap(),
+        egress: egress(),
         keys: keys.clone(),
         clock: Arc::<ManualClock>::clone(clock),
     };
@@ -276,6 +312,19 @@ impl Call {
 
     pub(crate) fn basic(self, name: &str, password: &str) -> Self {
         self.header("authorization", &format!("Basic {}", STANDARD.encode(format!("{name}:{password}"))))
+    }
+
+    /// From a page of this gateway, with the cookie of a login.
+    pub(crate) fn cookie(self, cookie: &str) -> Self {
+        self.anonymous().header("cookie", cookie).header("sec-fetch-site", "same-origin")
+    }
+
+    pub(crate) fn bearer(self, token: &str) -> Self {
+        let value = format!("Bearer {token}");
+        let mut call = self;
+        let value = axum::http::HeaderValue::from_bytes(value.as_bytes()).unwrap();
+        call.request.headers_mut().insert(header::AUTHORIZATION, value);
+        call
     }
 
     pub(crate) fn anonymous(mut self) -> Self {
