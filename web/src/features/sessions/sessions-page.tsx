@@ -33,7 +33,7 @@ export function SessionsPage() {
   return (
     <>
       <PageHeader title={t.sessions.title} about={<Summary counts={counts} />} aside={create} />
-      <Filter counts={counts} />
+      {counts?.all !== 0 && <Filter counts={counts} />}
       <Loaded query={sessions} outline={<Outline />}>
         {({ pages }) => {
           const rows = pages.flatMap((page) => page.data);
