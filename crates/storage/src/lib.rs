@@ -17,6 +17,8 @@
 mod accounts;
 mod api_keys;
 mod audit;
+mod backup;
+mod census;
 mod checkpoint;
 mod coalesce;
 mod database;
@@ -57,10 +59,13 @@ mod transitions;
 mod user_removal;
 mod users;
 mod webhook_auth;
+mod writer;
 
 pub use accounts::{Edited, SessionConfig};
 pub use api_keys::{KeyMade, NewApiKey, StoredKey};
 pub use audit::{AuditEntry, AuditFilter, AuditRecord};
+pub use backup::{Contents, Held, copy_sqlite, hold_sqlite, sqlite_contents};
+pub use census::{Census, Queue};
 pub use database::{Database, OpenError, Options, Synchronous};
 pub use deliveries::{DeliveryCounts, Settlement};
 pub use delivery_claims::ClaimedDeliveries;
@@ -81,7 +86,7 @@ pub use own_endpoints::{EndpointChange, EndpointChanged, NewEndpoint, endpoint_r
 pub use receipts::Receipt;
 pub use received::Origin;
 pub use retention::Swept;
-pub use runners::{Runner, RunnerRegistration};
+pub use runners::{Placement, Runner, RunnerRegistration};
 pub use session_list::{ListedSession, SessionFilter};
 pub use session_messages::{MessageFilter, Part, Place, ReceivedMessage};
 pub use session_state::{Change, SessionStore, StateRow};

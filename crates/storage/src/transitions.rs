@@ -181,6 +181,7 @@ async fn set_state(
         message: None,
         chat: None,
         payload,
+        traceparent: None,
     };
     announce(tx, &[event], at).await?;
     Ok(true)

@@ -4,6 +4,8 @@
 mod access;
 mod accounts;
 mod audit;
+mod backup;
+mod census;
 mod deliveries;
 mod delivery_list;
 mod endpoints;

@@ -3,6 +3,8 @@
 //! They need the gateway itself beside them: `cargo build --bin wa-gateway --features wa-gateway/fake-whatsapp`.
 
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod both_ways;
@@ -26,6 +28,8 @@ mod queue;
 mod readme;
 #[cfg(test)]
 mod restart;
+#[cfg(test)]
+mod telemetry;
 #[cfg(test)]
 mod three_services;
 #[cfg(test)]

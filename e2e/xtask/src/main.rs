@@ -4,9 +4,12 @@
 mod checks;
 mod dashboard;
 mod demo;
+mod docker;
 mod features;
+mod kubernetes;
 mod machine;
 mod node;
+mod rules;
 mod schemathesis;
 mod step;
 
@@ -20,6 +23,7 @@ cargo xtask test [--only STEP]... [--with-deny]
       fmt        formatting
       features   nothing that is for tests only is in a default build
       deny       licences, banned crates and their sources (needs cargo-deny)
+      rules      Prometheus's rules and their cases, and the dashboard
       npm        the packages of web, e2e/interop and e2e/dashboard, as their lock files say
       web        types, lint and unit tests of the dashboard
       clippy     lints, all targets
@@ -27,6 +31,10 @@ cargo xtask test [--only STEP]... [--with-deny]
       e2e        integration and end-to-end tests
       schemathesis
                  requests made up from openapi.json, to a running gateway
+      docker     the image and docker-compose.yml, where a Docker engine can be had
+      chart      the Helm chart, by Helm itself (built when it is missing and Go is there)
+      k8s        the chart and the runners' autoscaler with a real API server: the one in KUBECONFIG, or one of
+                 our own, which is built only when this step is named, and kept
     --only STEP  runs that step only; may be given several times
     --with-deny  installs cargo-deny when it is missing (as is done when CI is set)
 cargo xtask chaos [NAME]... [--short] [--sessions N] [--lenient]
@@ -34,6 +42,9 @@ cargo xtask chaos [NAME]... [--short] [--sessions N] [--lenient]
     named (`list` names them). Figures are printed and written to target/chaos.
 cargo xtask screenshots
     Builds the demo and takes the pictures of the dashboard's pages into docs/screenshots.
+cargo xtask docker [--keep]
+    The same with images that are built from their sources as users build them, the one that ships too.
+    --keep leaves the demo running.
 cargo xtask audit-features
     The step `features` alone.
 cargo xtask help
@@ -47,6 +58,8 @@ enum Task {
     /// With what the suite itself is told.
     Chaos(Vec<String>),
     Screenshots,
+    /// With what the checks themselves are told.
+    Docker(Vec<String>),
     AuditFeatures,
     Help,
 }
@@ -65,25 +78,33 @@ enum Check {
     Fmt,
     Features,
     Deny,
+    Rules,
     Npm,
     Web,
     Clippy,
     Unit,
     EndToEnd,
     Schemathesis,
+    Docker,
+    Chart,
+    Cluster,
 }
 
 impl Check {
-    const ALL: [(&str, Self); 9] = [
+    const ALL: [(&str, Self); 13] = [
         ("fmt", Self::Fmt),
         ("features", Self::Features),
         ("deny", Self::Deny),
+        ("rules", Self::Rules),
         ("npm", Self::Npm),
         ("web", Self::Web),
         ("clippy", Self::Clippy),
         ("unit", Self::Unit),
         ("e2e", Self::EndToEnd),
         ("schemathesis", Self::Schemathesis),
+        ("docker", Self::Docker),
+        ("chart", Self::Chart),
+        ("k8s", Self::Cluster),
     ];
 }
 
@@ -108,6 +129,7 @@ fn parse(arguments: &[&str]) -> Result<Task, String> {
         "audit-features" if rest.is_empty() => Ok(Task::AuditFeatures),
         "test" => parse_options(rest).map(Task::Test),
         "chaos" => Ok(Task::Chaos(rest.iter().map(|&argument| argument.to_owned()).collect())),
+        "docker" => Ok(Task::Docker(rest.iter().map(|&argument| argument.to_owned()).collect())),
         other => Err(format!("unknown: {other}")),
     }
 }
@@ -146,6 +168,7 @@ fn main() -> ExitCode {
         }
         Ok(Task::Test(options)) => checks::run(&options),
         Ok(Task::Chaos(arguments)) => checks::chaos(&arguments),
+        Ok(Task::Docker(arguments)) => checks::docker(arguments),
         Err(problem) => {
             say(format_args!("{problem}\n\n{HELP}"));
             false
@@ -161,11 +184,12 @@ mod tests {
     #[test]
     fn the_command_line_is_understood_or_refused() {
         let test = |only: &[Check], with_deny| Ok(Task::Test(Options { only: only.to_vec(), with_deny }));
-        let table: [(&[&str], Result<Task, String>); 10] = [
+        let table: [(&[&str], Result<Task, String>); 11] = [
             (&[], Ok(Task::Help)),
             (&["audit-features"], Ok(Task::AuditFeatures)),
             (&["screenshots"], Ok(Task::Screenshots)),
             (&["test"], test(&[], false)),
+            (&["docker", "--keep"], Ok(Task::Docker(vec!["--keep".into()]))),
             (&["chaos", "scale", "--short"], Ok(Task::Chaos(vec!["scale".into(), "--short".into()]))),
             (
                 &["test", "--with-deny", "--only", "fmt", "--only", "e2e"],

@@ -11,11 +11,12 @@ use media::{Links, MediaStore};
 use secrecy::SecretString;
 use secrets::{KeyRing, KeyedHash, Passwords};
 use storage::Database;
+use telemetry::metrics;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use whatsapp::WhatsApp;
 
-use crate::{Roles, StartError, probes::Running};
+use crate::{Roles, StartError, autoscaler, census::Counting, probes::Running};
 
 /// How long to wait before trying again to reach a database server.
 const RECONNECT: Duration = Duration::from_secs(2);
@@ -38,6 +39,7 @@ pub(crate) struct Foundation {
     links: Links,
     egress: egress::Client,
     webhooks: webhooks::Sender,
+    autoscaler: Option<kubernetes::Autoscaler>,
     config: Config,
 }
 
@@ -105,6 +107,8 @@ impl Foundation {
             },
         )
         .map_err(StartError::settings)?;
+        let autoscaler =
+            if roles.has_runner() { autoscaler(config, roles, &database, &clock).await? } else { None };
         Ok(Self {
             database,
             bus,
@@ -116,6 +120,7 @@ impl Foundation {
             links,
             egress,
             webhooks,
+            autoscaler,
             config: config.clone(),
         })
     }
@@ -136,9 +141,19 @@ impl Foundation {
             alive = Some(is_alive);
             work.push(runner);
         }
+        if let Some(autoscaler) = &self.autoscaler {
+            let (autoscaler, stop) = (autoscaler.clone(), stop());
+            work.push(Role::new("autoscaler", async move {
+                autoscaler.run(stop).await;
+                Ok(())
+            }));
+        }
         if roles.has_dispatcher() {
             work.push(self.webhook_dispatcher(stop())?);
+            work.push(self.census(stop()));
         }
+        let bus = self.bus.clone();
+        metrics().bus_connected.ask(move || f64::from(u8::from(bus.is_connected())));
         let running = Running::new(self.database.clone(), self.bus.clone(), alive, stop());
         Ok((work, running))
     }
@@ -199,7 +214,11 @@ impl Foundation {
                 clock: Arc::clone(&self.clock),
             },
             session_runner::Settings {
-                name: settings.name.clone().unwrap_or_else(hostname),
+                name: process_name(&self.config),
+                place: storage::Placement {
+                    pod: self.config.kubernetes.pod.clone(),
+                    node: self.config.kubernetes.node.clone(),
+                },
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 capacity: settings.capacity,
                 lease: settings.lease,
@@ -268,6 +287,21 @@ impl Foundation {
             Ok(())
         }))
     }
+
+    /// What one process counts for the metrics of all.
+    fn census(&self, stop: CancellationToken) -> Role {
+        let counting = Counting { database: self.database.clone(), clock: Arc::clone(&self.clock) };
+        Role::new("census", async move {
+            counting.run(stop).await;
+            Ok(())
+        })
+    }
+}
+
+/// What a process is called.
+#[must_use]
+pub fn process_name(config: &Config) -> String {
+    config.runner.name.clone().unwrap_or_else(hostname)
 }
 
 /// A time in days; 0 stands for ever.
@@ -339,7 +373,7 @@ async fn connect(config: &Config, roles: Roles) -> Result<Bus, StartError> {
     let options = NatsOptions {
         url: url.secret().clone(),
         prefix: config.nats.prefix.clone(),
-        name: format!("wa-gateway {} {}", roles.name(), config.runner.name.clone().unwrap_or_else(hostname)),
+        name: format!("wa-gateway {} {}", roles.name(), process_name(config)),
         login: nats_login(&config.nats),
         ca_file: config.nats.ca_file.clone(),
     };
@@ -416,7 +450,7 @@ fn at_least_one(number: impl TryInto<u32>) -> NonZeroU32 {
 }
 
 /// The name of this machine, as Linux tells it.
-fn hostname() -> String {
+pub(crate) fn hostname() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .map(|name| name.trim().to_owned())
         .ok()

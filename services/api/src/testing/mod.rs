@@ -231,7 +231,13 @@ impl Rig {
     /// A runner that is registered and does nothing.
     pub(crate) async fn idle_runner(&self, name: &str) -> RunnerId {
         let id = RunnerId::new();
-        let runner = RunnerRegistration { id, name: name.into(), version: "0".into(), capacity: 100 };
+        let runner = RunnerRegistration {
+            id,
+            name: name.into(),
+            version: "0".into(),
+            capacity: 100,
+            place: storage::Placement::default(),
+        };
         self.database.register_runner(&runner, Duration::from_hours(1)).await.unwrap();
         id
     }
