@@ -9,7 +9,7 @@ import { Shell } from "./ui/shell";
 
 export const rootRoute = createRootRoute({
   component: Outlet,
-  notFoundComponent: () => <EmptyState title={t.common.notFound.title} text={t.common.notFound.text} />,
+  notFoundComponent: () => <EmptyState page title={t.common.notFound.title} text={t.common.notFound.text} />,
   errorComponent: Crashed,
 });
 

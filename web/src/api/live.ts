@@ -12,7 +12,7 @@ export interface SessionEvent {
   /** Seconds since 1970. */
   timestamp: number;
   since?: string;
-  phone_number?: string | null;
+  number?: string | null;
 }
 
 /** What `GET /events` tells of a message that came in, or of what became of one that was sent. */

@@ -38,7 +38,6 @@ export interface ListedSession {
   reason?: string | null;
   since: string;
   phone_number?: string | null;
-  push_name?: string | null;
   picture?: string | null;
   sent_today: number;
   received_today: number;
@@ -49,22 +48,31 @@ export interface ListedSession {
 }
 
 export interface ListOfSessions extends PageOf<ListedSession> {
-  counts?: { all: number; connected: number; needs_person: number } | null;
+  total: number;
 }
 
 export interface ListedMessage {
   id: string;
-  wa_id?: string | null;
-  direction: "in" | "out";
+  direction: string;
+  message_id: string;
   chat: string;
   kind: string;
   text?: string | null;
-  state?: string | null;
-  state_at?: string | null;
-  error?: string | null;
+  text_cut: boolean;
+  state: string;
+  state_at: string;
+  error?: { code: string; reason: string } | null;
   at: string;
   sender?: string | null;
-  media?: string | null;
+  sender_name?: string | null;
+  media?: {
+    kind: string;
+    state?: string | null;
+    path?: string | null;
+    file_name?: string | null;
+    mime_type?: string | null;
+    size?: number | null;
+  } | null;
 }
 
 export interface StatsBucket {
@@ -129,7 +137,14 @@ export interface UpcomingPaths {
   "/api-keys/{id}": { delete: Operation<never, { id: string }, undefined> };
   "/sessions": {
     get: NoPath<
-      { search?: string; state?: string; user?: string; limit?: number; cursor?: string },
+      {
+        search?: string;
+        state?: string;
+        user?: string;
+        today_from?: string;
+        limit?: number;
+        cursor?: string;
+      },
       ListOfSessions
     >;
   };
@@ -147,7 +162,7 @@ export interface UpcomingPaths {
     post: Operation<
       never,
       { name: string },
-      Data<{ url: string; expires_at: string }>,
+      Data<{ url: string; token: string; expires_at: string }>,
       { expires_in_minutes?: number }
     >;
     delete: Operation<never, { name: string }, undefined>;

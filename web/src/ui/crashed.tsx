@@ -23,10 +23,11 @@ export function Crashed({ error }: { error: unknown }) {
     }, LOOK_AGAIN_MS);
     return () => clearInterval(timer);
   }, [notLoaded]);
-  if (notLoaded) return <EmptyState {...t.common.notLoaded} />;
+  if (notLoaded) return <EmptyState page {...t.common.notLoaded} />;
   const { title, text, action } = t.common.crashed;
   return (
     <EmptyState
+      page
       title={title}
       text={text}
       action={<Button onClick={() => window.location.reload()}>{action}</Button>}

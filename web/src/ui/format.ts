@@ -1,10 +1,10 @@
-import { language, t } from "../texts";
+import { locale, t } from "../texts";
 
-const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
-const numbers = new Intl.NumberFormat(language);
-const exact = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
-const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
-const day = new Intl.DateTimeFormat(language, { month: "short", day: "numeric" });
+const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
+const numbers = new Intl.NumberFormat(locale);
+const exact = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" });
+const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
+const day = new Intl.DateTimeFormat(locale, { month: "short", day: "numeric" });
 
 const UNITS = [
   ["year", 31_536_000],

@@ -50,11 +50,18 @@ export function Card(props: { children: ReactNode; title?: string; aside?: React
 }
 
 /** What stands where nothing is yet: says what this place is for, and offers the next step. */
-export function EmptyState(props: { icon?: ReactNode; title: string; text: ReactNode; action?: ReactNode }) {
+export function EmptyState(props: {
+  icon?: ReactNode;
+  title: string;
+  text: ReactNode;
+  action?: ReactNode;
+  /** It is the whole page: its title is the page's heading. */
+  page?: boolean;
+}) {
   return (
     <div className={classes.empty}>
       {props.icon}
-      <Title order={2} size="h4" mb="xs">
+      <Title order={props.page ? 1 : 2} size="h4" mb="xs">
         {props.title}
       </Title>
       <Text c="dimmed" mb={props.action ? "lg" : 0} component="div">

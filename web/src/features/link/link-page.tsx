@@ -34,7 +34,7 @@ export function LinkPage() {
         </Center>
         <Card>
           {link.error?.status === 404 ? (
-            <EmptyState icon={<Link2Off size={40} aria-hidden />} {...t.link.expired} />
+            <EmptyState page icon={<Link2Off size={40} aria-hidden />} {...t.link.expired} />
           ) : (
             <Loaded query={link}>
               {({ session, expires_at }) => <Linking token={token} session={session} until={expires_at} />}
@@ -55,7 +55,7 @@ function Linking(props: { token: string; session: string; until: string }) {
     return (await ask(api.POST("/link/{token}/pair-code", { params, body: { phone_number } }))).data.code;
   };
   if (pairing.phase === "refused" && pairing.problem.status === 404) {
-    return <EmptyState icon={<Link2Off size={40} aria-hidden />} {...t.link.expired} />;
+    return <EmptyState page icon={<Link2Off size={40} aria-hidden />} {...t.link.expired} />;
   }
   return (
     <Stack gap="lg">

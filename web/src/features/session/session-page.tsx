@@ -113,6 +113,7 @@ function Gone() {
   const { title, text, action } = t.session.gone;
   return (
     <EmptyState
+      page
       icon={<Unplug size={40} aria-hidden />}
       title={title}
       text={text}

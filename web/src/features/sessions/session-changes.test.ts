@@ -33,7 +33,7 @@ it("changes the rows that something happened to, and no other", () => {
       reason: "removed on the phone",
       needs_person: true,
       timestamp: AT,
-      phone_number: "62811",
+      number: "62811",
     },
   ];
   const next = patched(pages, changesOf(events));

@@ -33,7 +33,7 @@ export function changesOf(events: LiveEvent[]): Map<string, Change> {
       const { state, reason, needs_person } = event;
       // Another state makes old advice wrong; the list's own is asked for soon.
       change.state = { ...change.state, state, reason, needs_person, advice: null, since: event.since ?? at };
-      if (event.phone_number) change.state.phone_number = event.phone_number;
+      if (event.number) change.state.phone_number = event.number;
     } else if (event.event === "message") {
       change.received += 1;
       change.lastMessageAt = at;

@@ -27,7 +27,9 @@ export const SessionRow = memo(function SessionRow({ session }: { session: Liste
         <div className={classes.name}>{session.name}</div>
         <div className={classes.quiet}>
           {number}
-          {session.push_name && ` · ${session.push_name}`}
+          {session.user &&
+            session.user !== session.name.split("_")[0] &&
+            ` · ${t.sessions.ofUser(session.user)}`}
         </div>
       </div>
       <div className={classes.state}>

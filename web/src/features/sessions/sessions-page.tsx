@@ -1,6 +1,6 @@
 import { Button, NativeSelect, Skeleton, Stack, TextInput } from "@mantine/core";
 import { useDebouncedCallback, useDisclosure } from "@mantine/hooks";
-import { useInfiniteQuery } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { Plus, Search, SearchX, Smartphone } from "lucide-react";
 import { lazy, Suspense, useState } from "react";
@@ -13,9 +13,7 @@ import { useLiveSessions } from "./live-sessions";
 import { sessionsRoute } from "./routes";
 import { SessionList } from "./session-list";
 import classes from "./sessions-page.module.css";
-import { sessionsQuery } from "./sessions-query";
-
-const NEEDS_PERSON = "needs_person";
+import { type Counts, countsQuery, NEEDS_PERSON, sessionsQuery } from "./sessions-query";
 
 const CreateSession = lazy(() =>
   import("./create-session").then((module) => ({ default: module.CreateSession })),
@@ -26,7 +24,7 @@ export function SessionsPage() {
   const sessions = useInfiniteQuery(sessionsQuery(filter));
   const [creating, dialog] = useDisclosure(false);
   useLiveSessions();
-  const counts = sessions.data?.pages[0]?.counts;
+  const counts = useQuery(countsQuery).data;
   const create = (
     <Button leftSection={<Plus size={18} aria-hidden />} onClick={dialog.open}>
       {t.sessions.create}
@@ -35,7 +33,7 @@ export function SessionsPage() {
   return (
     <>
       <PageHeader title={t.sessions.title} about={<Summary counts={counts} />} aside={create} />
-      <Filter counts={counts} />
+      {counts?.all !== 0 && <Filter counts={counts} />}
       <Loaded query={sessions} outline={<Outline />}>
         {({ pages }) => {
           const rows = pages.flatMap((page) => page.data);
@@ -52,23 +50,17 @@ export function SessionsPage() {
   );
 }
 
-interface Counts {
-  all: number;
-  connected: number;
-  needs_person: number;
-}
-
-function Summary({ counts }: { counts?: Counts | null }) {
+function Summary({ counts }: { counts?: Counts }) {
   // The line is there from the start, so that nothing moves when the numbers come.
   if (!counts) return <>&nbsp;</>;
   return (
     <>
       {t.sessions.connectedOf(count(counts.connected), count(counts.all))}
-      {counts.needs_person > 0 && (
+      {counts.needsPerson > 0 && (
         <>
           {" · "}
           <Link to="/app" search={{ state: NEEDS_PERSON }} className={classes.need}>
-            {t.sessions.needSomebody(counts.needs_person, count(counts.needs_person))}
+            {t.sessions.needSomebody(counts.needsPerson, count(counts.needsPerson))}
           </Link>
         </>
       )}
@@ -76,7 +68,7 @@ function Summary({ counts }: { counts?: Counts | null }) {
   );
 }
 
-function Filter({ counts }: { counts?: Counts | null }) {
+function Filter({ counts }: { counts?: Counts }) {
   const { search, state } = sessionsRoute.useSearch();
   const [typed, setTyped] = useState(search ?? "");
   const [sought, setSought] = useState(search);
@@ -114,7 +106,7 @@ function Filter({ counts }: { counts?: Counts | null }) {
         }}
         data={[
           { value: "", label: named(t.sessions.all, counts?.all) },
-          { value: NEEDS_PERSON, label: named(t.sessions.needsPerson, counts?.needs_person) },
+          { value: NEEDS_PERSON, label: named(t.sessions.needsPerson, counts?.needsPerson) },
           ...Object.entries(t.states.words).map(([value, word]) => ({
             value,
             label: value === "connected" ? named(word, counts?.connected) : word,

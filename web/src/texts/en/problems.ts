@@ -7,6 +7,8 @@ export const problems = {
   refused: (status: number) => `The gateway refused (${status}).`,
   tooManyRequests: (seconds: number) => `Too many attempts. Wait ${seconds} s, then try again.`,
   byCode: {
+    unauthorized: "You were logged out meanwhile. Log in, then do it again.",
+    invalid_credentials: "Check both, and whether the Caps Lock key is on.",
     cross_site: "The browser sent this from another site. Open the dashboard at its own address.",
     changed_meanwhile: "Somebody else changed this meanwhile. Look at what it is now, then save again.",
   },

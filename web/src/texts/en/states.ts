@@ -14,11 +14,11 @@ export const states = {
   },
   advice: {
     pairing: "Scan the code with the phone.",
-    logged_out: "The link was removed on the phone. Link the number again.",
-    replaced: "Another program uses the same link. Stop that one, then restart this session.",
-    banned: "WhatsApp does not let this number in. Open WhatsApp on the phone to see why.",
-    outdated: "WhatsApp no longer accepts this version of the gateway. Update it.",
-    needs_passkey: "Open WhatsApp on the phone and confirm with the passkey.",
+    logged_out: "Unlinked on the phone. Link it again.",
+    replaced: "In use by another program. Stop that one, then restart.",
+    banned: "Refused. Open WhatsApp on the phone to see why.",
+    outdated: "Update the gateway: this version is too old.",
+    needs_passkey: "Confirm with the passkey on the phone.",
   },
   adviceOtherwise: "Look at the phone: WhatsApp says there what it waits for.",
 };

@@ -3,6 +3,7 @@ import { useMutation } from "@tanstack/react-query";
 import { Check, Copy } from "lucide-react";
 import { useState } from "react";
 import { api, ask } from "../../../api/client";
+import { apiUrl } from "../../../base";
 import { t } from "../../../texts";
 import { moment } from "../../../ui/format";
 import { ProblemAlert } from "../../../ui/loaded";
@@ -24,6 +25,9 @@ export function ShareDialog(props: { opened: boolean; onClose: () => void; name:
     revoke.reset();
     props.onClose();
   };
+  // Without a public address of its own the gateway tells only a path, without the prefix it is reached under.
+  const url =
+    share.data && (/^https?:/.test(share.data.url) ? share.data.url : apiUrl(`/link/${share.data.token}`));
   const texts = t.session.share;
   return (
     <Modal opened={props.opened} onClose={close} title={texts.title}>
@@ -35,17 +39,17 @@ export function ShareDialog(props: { opened: boolean; onClose: () => void; name:
             {texts.revoked}
           </Alert>
         )}
-        {share.data ? (
+        {share.data && url ? (
           <>
             <Group align="end" gap="xs" wrap="nowrap">
               <TextInput
                 label={texts.link}
-                value={share.data.url}
+                value={url}
                 readOnly
                 flex={1}
                 onFocus={({ currentTarget }) => currentTarget.select()}
               />
-              <CopyButton value={share.data.url}>
+              <CopyButton value={url}>
                 {({ copied, copy }) => (
                   <Button
                     variant="default"

@@ -40,27 +40,35 @@ export const MessageRow = memo(function MessageRow(props: { session: string; mes
       <Direction className={classes.direction} data-direction={message.direction} size={18} aria-hidden />
       <div className={classes.what}>
         <div className={classes.who}>
-          {out ? texts.to(chatName(message.chat)) : texts.from(personName(message.sender, message.chat))}
+          {out
+            ? texts.to(chatName(message.chat))
+            : texts.from(personName(message.sender_name || message.sender, message.chat))}
         </div>
         <div className={classes.text}>
           {message.kind !== "text" && <span className={classes.kind}>{kindName(message.kind)}</span>}
           {message.text}
+          {message.text_cut && " …"}
+          {message.media?.file_name && <span className={classes.fileName}>{message.media.file_name}</span>}
         </div>
-        {message.state === "failed" && <div className={classes.failure}>{failureInWords(message.error)}</div>}
+        {message.state === "failed" && (
+          <div className={classes.failure}>{failureInWords(message.error?.code, message.error?.reason)}</div>
+        )}
         <div className={classes.acts}>
-          {message.media && (
-            <a className={classes.act} href={apiUrl(message.media)} target="_blank" rel="noreferrer">
+          {message.media?.state === "missing" && <span className={classes.act}>{texts.missing}</span>}
+          {message.media?.state === "pending" && <span className={classes.act}>{texts.pending}</span>}
+          {message.media?.path && (
+            <a className={classes.act} href={apiUrl(message.media.path)} target="_blank" rel="noreferrer">
               <Paperclip size={14} aria-hidden />
               {texts.file}
             </a>
           )}
-          {message.wa_id && message.state !== "failed" && (
+          {!["queued", "failed"].includes(message.state) && (
             <>
               <TextLink
                 className={classes.act}
                 to="/app/sessions/$name/send"
                 params={{ name: session }}
-                search={{ to: message.chat, quoted: message.wa_id }}
+                search={{ to: message.chat, quoted: message.message_id }}
               >
                 <Reply size={14} aria-hidden />
                 {texts.quote}
@@ -69,7 +77,7 @@ export const MessageRow = memo(function MessageRow(props: { session: string; mes
                 className={classes.act}
                 to="/app/sessions/$name/send"
                 params={{ name: session }}
-                search={{ kind: "reaction", to: message.chat, message: message.wa_id }}
+                search={{ kind: "reaction", to: message.chat, message: message.message_id }}
               >
                 <SmilePlus size={14} aria-hidden />
                 {texts.reply}
@@ -82,7 +90,7 @@ export const MessageRow = memo(function MessageRow(props: { session: string; mes
         <time dateTime={message.at} title={moment(message.at)}>
           {shortMoment(message.at, now)}
         </time>
-        {out && message.state && <State state={message.state} at={message.state_at} />}
+        {out && <State state={message.state} at={message.state_at} />}
       </div>
     </li>
   );

@@ -14,7 +14,8 @@ it.each([
 ])("%s who writes in %s is called %s", (sender, chat, name) => expect(personName(sender, chat)).toBe(name));
 
 it.each([
-  ["not_on_whatsapp", "This number is not on WhatsApp."],
-  ["a word of later versions", "a word of later versions"],
-  [null, "It was not sent"],
-])("the failure %s is said", (code, words) => expect(failureInWords(code)).toBe(words));
+  ["not_on_whatsapp", "no account", "This number is not on WhatsApp."],
+  ["of_later_versions", "the moon is full", "the moon is full"],
+  ["of_later_versions", null, "of_later_versions"],
+  [undefined, undefined, "It was not sent"],
+])("the failure %s (%s) is said", (code, reason, words) => expect(failureInWords(code, reason)).toBe(words));

@@ -20,7 +20,7 @@ export const kindName = (kind: string): string =>
   (t.session.kinds as Record<string, string>)[kind] ?? kind.replaceAll("_", " ");
 
 /** Why a message was not sent: by its stable word, else as the gateway says it. */
-export function failureInWords(error: string | null | undefined): string {
-  if (!error) return t.session.form.failedTitle;
-  return (t.session.failures as Record<string, string>)[error] ?? error;
+export function failureInWords(code: string | null | undefined, reason?: string | null): string {
+  const known = (t.session.failures as Record<string, string>)[code ?? ""];
+  return known ?? reason ?? code ?? t.session.form.failedTitle;
 }

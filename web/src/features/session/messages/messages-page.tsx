@@ -1,8 +1,8 @@
-import { Button, NativeSelect, Skeleton, Stack, TextInput } from "@mantine/core";
+import { Button, NativeSelect, Skeleton, Stack, Text, TextInput } from "@mantine/core";
 import { useDebouncedCallback } from "@mantine/hooks";
 import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
 import { ArrowUp, MessageSquareDashed, SearchX } from "lucide-react";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { useLive } from "../../../api/live";
 import { t } from "../../../texts";
 import { LinkButton } from "../../../ui/links";
@@ -40,6 +40,12 @@ export function MessagesPage() {
   useLive((event) => {
     if (event.event === "again" || event.session === name) news();
   });
+  // A filter may let nothing of a page through although there is more behind it.
+  const nothing = messages.data?.pages.every((page) => page.data.length === 0) ?? false;
+  const { hasNextPage, isFetching, isError, fetchNextPage } = messages;
+  useEffect(() => {
+    if (nothing && hasNextPage && !isFetching && !isError) void fetchNextPage();
+  }, [nothing, hasNextPage, isFetching, isError, fetchNextPage]);
   return (
     <>
       <Filter filter={filter} />
@@ -60,6 +66,7 @@ export function MessagesPage() {
       <Loaded query={messages} outline={<Outline />}>
         {({ pages }) => {
           const rows = pages.flatMap((page) => page.data);
+          if (nothing && hasNextPage) return <Text c="dimmed">{t.session.list.further}</Text>;
           if (rows.length === 0)
             return <Nothing name={name} filtered={Object.values(filter).some(Boolean)} />;
           return (
@@ -71,7 +78,7 @@ export function MessagesPage() {
           );
         }}
       </Loaded>
-      {messages.hasNextPage && (
+      {messages.hasNextPage && !nothing && (
         <Button
           variant="default"
           fullWidth

@@ -29,12 +29,12 @@ export function MessageProgress(props: { id: string; onAnother: () => void }) {
   const state = message.data?.state ?? "queued";
   const reached = (STEPS as readonly string[]).indexOf(state);
   const texts = t.session.form;
-  const failure = message.data?.failure as { code?: string } | null | undefined;
+  const failure = message.data?.failure as { code?: string; reason?: string } | null | undefined;
   return (
     <div role="status" aria-live="polite">
       {state === "failed" ? (
         <Alert color="red" title={texts.failedTitle}>
-          {failureInWords(failure?.code)}
+          {failureInWords(failure?.code, failure?.reason)}
         </Alert>
       ) : (
         <>
