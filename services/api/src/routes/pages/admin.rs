@@ -6,11 +6,11 @@ use axum::{
     http::{Response, Uri},
 };
 
+use super::dashboard_for;
 use crate::{
-    auth::{Admin, Caller},
+    auth::{Admin, Caller, Origin},
     error::ProblemBody,
     page::page_with_files,
-    routes::app,
     state::ApiState,
 };
 
@@ -28,9 +28,11 @@ const PAGE: &str = include_str!("../../../pages/admin.html");
 pub(crate) async fn handler(
     Admin(caller): Admin<Caller>,
     State(state): State<ApiState>,
+    origin: Origin,
     uri: Uri,
 ) -> Response<Body> {
-    app::shown(&state.dashboard, &uri)
+    dashboard_for(&state, &caller, &origin, &uri)
+        .await
         .unwrap_or_else(|| page_with_files(PAGE, &[("username", &caller.username)]))
 }
 

@@ -6,7 +6,12 @@ use axum::{
     http::{Response, Uri},
 };
 
-use crate::{auth::Caller, page::page_with_files, routes::app, state::ApiState};
+use super::dashboard_for;
+use crate::{
+    auth::{Caller, Origin},
+    page::page_with_files,
+    state::ApiState,
+};
 
 const PAGE: &str = include_str!("../../../pages/dashboard.html");
 
@@ -15,8 +20,14 @@ const PAGE: &str = include_str!("../../../pages/dashboard.html");
     get, path = "/dashboard", tag = "page", operation_id = "dashboardPage",
     responses((status = 200, description = "A page for people", content_type = "text/html"))
 )]
-pub(crate) async fn handler(caller: Caller, State(state): State<ApiState>, uri: Uri) -> Response<Body> {
-    app::shown(&state.dashboard, &uri)
+pub(crate) async fn handler(
+    caller: Caller,
+    State(state): State<ApiState>,
+    origin: Origin,
+    uri: Uri,
+) -> Response<Body> {
+    dashboard_for(&state, &caller, &origin, &uri)
+        .await
         .unwrap_or_else(|| page_with_files(PAGE, &[("username", &caller.username)]))
 }
 
