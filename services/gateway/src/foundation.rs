@@ -108,7 +108,7 @@ impl Foundation {
         )
         .map_err(StartError::settings)?;
         let autoscaler =
-            if roles.has_runner() { autoscaler(config, roles, &database, &clock).await? } else { None };
+            if roles.has_runner() { autoscaler::connect(config, roles, &database, &clock).await? } else { None };
         Ok(Self {
             database,
             bus,

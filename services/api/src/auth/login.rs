@@ -1,6 +1,6 @@
 //! Logging in to the dashboard, and out.
 
-use std::{convert::Infallible, net::IpAddr};
+use std::{convert::Infallible, net::IpAddr, sync::Arc};
 
 use axum::{
     extract::FromRequestParts,
@@ -16,18 +16,20 @@ use secrets::Token;
 
 use super::{
     AuthError, By, Caller, Peer, basic::Basic, browser, client, client_address, cookie,
-    credentials::Credentials,
+    credentials::Credentials, tokens::Kind,
 };
 use crate::state::ApiState;
 
 /// Where a request that nobody vouches for yet came from.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Origin {
     pub(crate) address: Option<IpAddr>,
     /// The client came over HTTPS.
     https: bool,
     /// A page of another site may have caused it.
     forged: bool,
+    /// What its cookie holds.
+    token: Option<String>,
 }
 
 impl FromRequestParts<ApiState> for Origin {
@@ -39,6 +41,7 @@ impl FromRequestParts<ApiState> for Origin {
             address: client(parts, state),
             https: client_address::is_https(peer, &parts.headers, &state.settings.trusted_proxies),
             forged: browser::may_be_forged(&parts.method, &parts.headers),
+            token: cookie::token(&parts.headers).map(ToOwned::to_owned),
         })
     }
 }
@@ -62,8 +65,8 @@ impl Credentials {
         &self,
         username: &str,
         password: &SecretString,
-        origin: Origin,
-    ) -> Result<std::sync::Arc<User>, AuthError> {
+        origin: &Origin,
+    ) -> Result<Arc<User>, AuthError> {
         if origin.forged {
             return Err(AuthError::CrossSite);
         }
@@ -72,7 +75,7 @@ impl Credentials {
     }
 
     /// Logs a user in whose credentials are valid: with the cookie they stay who they are.
-    pub(crate) async fn log_in(&self, user: &User, origin: Origin) -> Result<Begun, AuthError> {
+    pub(crate) async fn log_in(&self, user: &User, origin: &Origin) -> Result<Begun, AuthError> {
         let token = Token::generate();
         let now = self.clock.now();
         if !self.database.add_login(user, &token.hash()).await? {
@@ -81,6 +84,21 @@ impl Credentials {
         }
         let cookie = cookie::set(token.expose(), LOGIN_TOTAL, origin.https).ok_or(AuthError::Wrong)?;
         Ok(Begun { cookie, ends_at: login_ends_at(now, now) })
+    }
+
+    /// The same, unless the request brings a login of that user already.
+    pub(crate) async fn stay_logged_in(
+        &self,
+        user: &User,
+        origin: &Origin,
+    ) -> Result<Option<Begun>, AuthError> {
+        if let Some(token) = &origin.token
+            && let Ok(known) = self.verify_token(Kind::Login, token, origin.address).await
+            && known.user.id == user.id
+        {
+            return Ok(None);
+        }
+        self.log_in(user, origin).await.map(Some)
     }
 
     /// Ends the login that the caller came with; returns whether there was one.

@@ -18,7 +18,7 @@ use domain::access::AuditAction;
 
 use crate::{
     audit,
-    auth::{AuthError, By, Caller, Origin},
+    auth::{By, Caller, Origin},
     page,
     state::ApiState,
 };
@@ -45,18 +45,24 @@ fn shown(dashboard: &Dashboard, uri: &Uri) -> Option<Response<Body>> {
 /// page's own requests need: they do not use what the browser remembers for the old pages.
 pub(crate) async fn shown_to(
     caller: &Caller,
-    origin: Origin,
+    origin: &Origin,
     state: &ApiState,
     uri: &Uri,
-) -> Result<Option<Response<Body>>, AuthError> {
-    let Some(mut page) = shown(&state.dashboard, uri) else { return Ok(None) };
+) -> Option<Response<Body>> {
+    let mut page = shown(&state.dashboard, uri)?;
     // A link on another site may lead here: it logs nobody in.
     if caller.by() == By::Basic && origin.was_meant() {
-        let begun = state.credentials.log_in(caller, origin).await?;
-        page.headers_mut().insert(header::SET_COOKIE, begun.cookie);
-        audit::note(state, caller, AuditAction::LogIn, None).await;
+        match state.credentials.stay_logged_in(caller, origin).await {
+            Ok(None) => {}
+            Ok(Some(begun)) => {
+                page.headers_mut().insert(header::SET_COOKIE, begun.cookie);
+                audit::note(state, caller, AuditAction::LogIn, None).await;
+            }
+            // The page asks for the password itself.
+            Err(error) => tracing::warn!(user.id = %caller.id, %error, "nobody was logged in by a page"),
+        }
     }
-    Ok(Some(page))
+    Some(page)
 }
 
 /// The dashboard's page, or how to get one.

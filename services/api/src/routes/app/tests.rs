@@ -144,3 +144,19 @@ async fn without_a_dashboard_a_page_says_how_to_get_one() {
     }
     rig.get(SCRIPT).send().await.fails(404, "route_not_found", "Route not found");
 }
+
+#[tokio::test]
+async fn a_name_and_a_password_for_the_page_of_old_log_in_once() {
+    let rig = rig().await;
+    let anna = rig.user("anna").await;
+    let first = rig.get("/dashboard").by(&anna).send().await;
+    let cookie = first.header("set-cookie").split(';').next().unwrap().to_owned();
+    assert!(cookie.starts_with("wag_session=wag_"), "{cookie}");
+    let me = rig.get("/auth/me").cookie(&cookie).header("x-requested-with", "dashboard").send().await;
+    assert_eq!(me.json()["data"]["username"], "anna");
+    let again = rig.get("/dashboard").by(&anna).header("cookie", &cookie).send().await;
+    assert_eq!((again.status, again.header("set-cookie")), (200, ""));
+    let other = rig.get("/admin").header("cookie", &cookie).send().await;
+    assert!(other.header("set-cookie").starts_with("wag_session=wag_"), "somebody else");
+    assert_eq!(rig.get("/app").anonymous().send().await.header("set-cookie"), "");
+}

@@ -83,8 +83,8 @@ pub(crate) async fn handler(
 ) -> Result<Response, Error> {
     let username = fields.text_up_to("username", MAX_USERNAME_CHARS)?;
     let password = fields.text_up_to("password", MAX_PASSWORD_CHARS)?.into();
-    let user = state.credentials.check_login(&username, &password, origin).await?;
-    let begun = state.credentials.log_in(&user, origin).await?;
+    let user = state.credentials.check_login(&username, &password, &origin).await?;
+    let begun = state.credentials.log_in(&user, &origin).await?;
     let record = AuditRecord {
         actor: user.username.clone(),
         action: AuditAction::LogIn,

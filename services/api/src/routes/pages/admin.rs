@@ -7,7 +7,7 @@ use axum::{
 };
 
 use crate::{
-    auth::{Admin, AuthError, Caller, Origin},
+    auth::{Admin, Caller, Origin},
     error::ProblemBody,
     page::page_with_files,
     routes::app,
@@ -27,12 +27,13 @@ const PAGE: &str = include_str!("../../../pages/admin.html");
 )]
 pub(crate) async fn handler(
     Admin(caller): Admin<Caller>,
-    origin: Origin,
     State(state): State<ApiState>,
+    origin: Origin,
     uri: Uri,
-) -> Result<Response<Body>, AuthError> {
-    let page = app::shown_to(&caller, origin, &state, &uri).await?;
-    Ok(page.unwrap_or_else(|| page_with_files(PAGE, &[("username", &caller.username)])))
+) -> Response<Body> {
+    app::shown_to(&caller, &origin, &state, &uri)
+        .await
+        .unwrap_or_else(|| page_with_files(PAGE, &[("username", &caller.username)]))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use axum::{
 };
 
 use crate::{
-    auth::{AuthError, Caller, Origin},
+    auth::{Caller, Origin},
     page::page_with_files,
     routes::app,
     state::ApiState,
@@ -22,12 +22,13 @@ const PAGE: &str = include_str!("../../../pages/dashboard.html");
 )]
 pub(crate) async fn handler(
     caller: Caller,
-    origin: Origin,
     State(state): State<ApiState>,
+    origin: Origin,
     uri: Uri,
-) -> Result<Response<Body>, AuthError> {
-    let page = app::shown_to(&caller, origin, &state, &uri).await?;
-    Ok(page.unwrap_or_else(|| page_with_files(PAGE, &[("username", &caller.username)])))
+) -> Response<Body> {
+    app::shown_to(&caller, &origin, &state, &uri)
+        .await
+        .unwrap_or_else(|| page_with_files(PAGE, &[("username", &caller.username)]))
 }
 
 #[cfg(test)]

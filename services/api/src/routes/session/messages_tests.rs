@@ -24,6 +24,7 @@ fn message(at: i64) -> Message {
         sent_at: None,
         delivered_at: None,
         read_at: None,
+        traceparent: None,
     }
 }
 
