@@ -22,7 +22,7 @@ const CLIENTS: [&str; 2] = ["docker", "/usr/bin/docker"];
 pub struct Engine {
     docker: &'static str,
     compose: &'static [&'static str],
-    _daemon: Option<Process>,
+    daemon: Option<Process>,
 }
 
 /// There is none, for this reason.
@@ -39,7 +39,7 @@ impl Engine {
             compose(docker)
         });
         let compose = compose.ok_or_else(|| NoEngine("docker-compose is not installed".to_owned()))?;
-        Ok(Self { docker, compose, _daemon: daemon })
+        Ok(Self { docker, compose, daemon })
     }
 
     /// The client's program.
@@ -60,6 +60,18 @@ impl Engine {
         let mut command = Command::new(program);
         command.args(first).env("DOCKER_BUILDKIT", "1").env("COMPOSE_DOCKER_CLI_BUILD", "1");
         command
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let Some(daemon) = &mut self.daemon else { return };
+        // Softly: it ends what it has started.
+        daemon.terminate();
+        let began = Instant::now();
+        while began.elapsed() < START && daemon.exit_code().is_none() {
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 }
 

@@ -49,13 +49,13 @@ async fn main() -> ExitCode {
     let mut stack = stack::Stack::build(&engine, arguments.full);
     checks::first_start_explains_itself(&stack);
     checks::image(&stack, arguments.full);
+    stack.keep = arguments.keep;
     stack.up();
     checks::whole(&stack).await;
     checks::both_ways(&stack).await;
     checks::hardened(&stack);
     checks::a_killed_runner_is_replaced(&stack).await;
     checks::single(&stack).await;
-    stack.keep = arguments.keep;
     drop(stack);
     say("the image and docker-compose.yml do what they should");
     ExitCode::SUCCESS

@@ -25,7 +25,6 @@ pub struct Stack<'a> {
     pub engine: &'a Engine,
     /// The image that ships; in the short form there is none, and the demo's stands in.
     pub image: &'static str,
-    pub demo_image: &'static str,
     pub keep: bool,
     settings: NamedTempFile,
     /// Of the two gateways' APIs.
@@ -56,7 +55,6 @@ impl<'a> Stack<'a> {
         let stack = Self {
             engine,
             image,
-            demo_image: DEMO,
             keep: false,
             settings,
             api: admin(api),

@@ -60,6 +60,12 @@ impl Api {
         Ok(self.call::<Status>(Method::GET, "/status", None).await?.sessions)
     }
 
+    /// Whether there is anybody to hold sessions.
+    pub(crate) async fn has_runner(&self) -> Result<bool, Error> {
+        let runners: Value = self.call(Method::GET, "/admin/runners", None).await?;
+        Ok(runners.get("data").and_then(Value::as_array).is_some_and(|runners| !runners.is_empty()))
+    }
+
     /// Starts a session, or asks for its QR code again while it is on offer; `None` when there is nothing to scan.
     pub(crate) async fn qr(&self, session: &str) -> Result<Option<String>, Error> {
         let started: Value =

@@ -84,10 +84,10 @@ async fn wait_for(api: &Api) -> Result<(), Problem> {
     say(format_args!("waiting for the gateway …"));
     let began = Instant::now();
     loop {
-        match api.sessions().await {
-            Ok(_) => return Ok(()),
+        match api.has_runner().await {
+            Ok(true) => return Ok(()),
             Err(error) if began.elapsed() >= PATIENCE => return Err(error.into()),
-            Err(_) => tokio::time::sleep(LOOK).await,
+            Ok(false) | Err(_) => tokio::time::sleep(LOOK).await,
         }
     }
 }
