@@ -15,6 +15,14 @@ spec:
   restartPolicy: OnFailure
   securityContext:
     {{- include "wa-gateway.podSecurity" (list 65532 65532) | nindent 4 }}
+  {{- with .Values.migration.nodeSelector }}
+  nodeSelector:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.migration.tolerations }}
+  tolerations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
   containers:
     - name: migration
       image: {{ include "wa-gateway.image" . | quote }}

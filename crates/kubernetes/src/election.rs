@@ -5,11 +5,7 @@
 use std::time::Duration;
 
 use domain::SharedClock;
-use k8s_openapi::{
-    api::coordination::v1::LeaseSpec,
-    apimachinery::pkg::apis::meta::v1::MicroTime,
-    jiff,
-};
+use k8s_openapi::{api::coordination::v1::LeaseSpec, apimachinery::pkg::apis::meta::v1::MicroTime, jiff};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 

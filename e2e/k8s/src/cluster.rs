@@ -1,6 +1,8 @@
 //! The chart and the runners with a real API server. Nothing runs in the pods: a cluster of our own has no nodes, and
-//! none has our image; the gateway's processes run here, with the tokens and the settings that their pods would have.
+//! none has our image. What a node would say of them, [`node`] says; the gateway's processes run here, with the tokens
+//! and the settings that their pods would have.
 
+mod node;
 mod release;
 mod rights;
 mod scaling;
@@ -17,6 +19,7 @@ use kube::{
     api::{DeleteParams, PostParams},
 };
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use crate::{control_plane::Cluster, suite::Suite};
 
@@ -36,12 +39,18 @@ pub async fn check(suite: &mut Suite) {
     let whose =
         if ground.cluster.is_own() { "a control plane of our own" } else { "the cluster in KUBECONFIG" };
     suite.say(format_args!("with {whose}, in namespace {}", ground.namespace));
-    validation::check(suite, &ground).await;
-    release::check(suite, &ground).await;
-    rights::check(suite, &ground).await;
-    scaling::check(suite, &ground).await;
-    release::check_uninstall(suite, &ground).await;
+    let mut node = JoinSet::new();
+    node.spawn(node::speak(ground.cluster.client.clone(), ground.namespace.clone()));
+    all(suite, &ground).await;
     ground.clear().await;
+}
+
+async fn all(suite: &mut Suite, ground: &Ground) {
+    validation::check(suite, ground).await;
+    release::check(suite, ground).await;
+    rights::check(suite, ground).await;
+    scaling::check(suite, ground).await;
+    release::check_uninstall(suite, ground).await;
 }
 
 impl Ground {

@@ -59,7 +59,7 @@ pub fn helm(kubeconfig: Option<&Path>, arguments: &[&str]) -> Output {
     command.args(arguments);
     // Not the developer's cluster, unless it is asked for.
     command.env("KUBECONFIG", kubeconfig.unwrap_or(Path::new("/dev/null")));
-    let output = command.output().expect("helm starts; HELM names it");
+    let output = tokio::task::block_in_place(|| command.output()).expect("helm starts; HELM names it");
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Output { success: output.status.success(), out: text(output.stdout), err: text(output.stderr) }
 }

@@ -3,7 +3,7 @@
 //! - [`values`]: the chart's schema and README, from the comments in its `values.yaml`.
 //! - [`helm`], [`chart`]: what real Helm makes of the chart, without a cluster.
 //! - [`control_plane`], [`cluster`]: a real API server: installing and upgrading, rights, election, scaling. There is no
-//!   node in it, so pods stay pending, and nothing that pods would do is tested here.
+//!   node in it: nothing runs in the pods.
 
 pub mod chart;
 pub mod cluster;

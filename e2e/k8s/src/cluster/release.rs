@@ -25,10 +25,15 @@ const SCALED: &[&str] = &[
     "sessionRunner.autoscaling.maxReplicas=6,sessionRunner.autoscaling.stabilisationSeconds=3",
     "--set",
     "sessionRunner.capacity=10",
+    // No node takes them; see `node`.
+    "--set",
+    "api.nodeSelector.checks=none,sessionRunner.nodeSelector.checks=none",
+    "--set",
+    "webhookDispatcher.nodeSelector.checks=none,migration.nodeSelector.checks=none",
 ];
 
 pub(super) async fn check(suite: &mut Suite, ground: &Ground) {
-    suite.check("install", install(ground)).await;
+    suite.check("install, and all of it becomes ready", install(ground)).await;
     suite.check("a pod is what the restricted standard allows", pods(ground)).await;
     suite.check("upgrade: another image, another Job, the same size", upgrade(ground)).await;
     suite.check("rollback: the image before, and still the same size", rollback(ground)).await;
@@ -42,7 +47,7 @@ pub(super) async fn check_uninstall(suite: &mut Suite, ground: &Ground) {
 fn release(ground: &Ground, verb: &[&str], more: &[&str]) -> String {
     let (chart, file) = (helm::chart().display().to_string(), helm::values("distributed"));
     let mut arguments = verb.to_vec();
-    arguments.extend(["wa", &chart, "--values", &file]);
+    arguments.extend(["wa", &chart, "--values", &file, "--wait", "--wait-for-jobs", "--timeout", "120s"]);
     arguments.extend(SCALED);
     arguments.extend(more);
     ground.helm(&arguments).text()
@@ -112,7 +117,7 @@ async fn upgrade(ground: &Ground) {
 }
 
 async fn rollback(ground: &Ground) {
-    drop(ground.helm(&["rollback", "wa", "1"]).text());
+    drop(ground.helm(&["rollback", "wa", "1", "--wait", "--wait-for-jobs", "--timeout", "120s"]).text());
     assert_eq!(image(ground).await, "wa-gateway:0.1.0");
     assert_eq!(size(ground).await, Some(3));
     let history = ground.helm(&["history", "wa", "--output", "json"]).text();

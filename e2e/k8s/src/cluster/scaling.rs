@@ -152,7 +152,8 @@ impl<'a> Stage<'a> {
         let seen = Seen::default();
         let watching = watch(self.ground, Arc::clone(&seen));
         let shrinking = async {
-            self.execute(&format!("DELETE FROM sessions WHERE runner_id = '{}'::uuid", self.nowhere.uuid())).await;
+            self.execute(&format!("DELETE FROM sessions WHERE runner_id = '{}'::uuid", self.nowhere.uuid()))
+                .await;
             wait_for(PATIENCE, async || {
                 // What a runner that ends does itself.
                 let gone: Vec<String> = seen
