@@ -1,12 +1,12 @@
 import { createRoute, createRouter, lazyRouteComponent, redirect } from "@tanstack/react-router";
 import { appRoute, rootRoute } from "./app-route";
 import { prefix } from "./base";
-import { adminRoute } from "./features/admin/routes";
+import { adminRoutes } from "./features/admin/routes";
 import { keysRoute } from "./features/keys/routes";
 import { linkRoute } from "./features/link/routes";
 import { sessionRoutes } from "./features/session/routes";
 import { sessionsRoute } from "./features/sessions/routes";
-import { webhooksRoute } from "./features/webhooks/routes";
+import { webhooksRoutes } from "./features/webhooks/routes";
 
 const loginRoute = createRoute({
   getParentRoute: () => rootRoute,
@@ -39,7 +39,7 @@ const routeTree = rootRoute.addChildren([
   loginRoute,
   oldDashboard,
   oldAdmin,
-  appRoute.addChildren([sessionsRoute, sessionRoutes, webhooksRoute, keysRoute, adminRoute]),
+  appRoute.addChildren([sessionsRoute, sessionRoutes, ...webhooksRoutes, keysRoute, ...adminRoutes]),
 ]);
 
 export const router = createRouter({

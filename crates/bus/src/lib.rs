@@ -16,9 +16,15 @@ mod nats;
 mod server;
 pub mod subjects;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
+use telemetry::{metrics, trace};
+use tracing::Instrument as _;
 
 pub use hints::{Hints, Received};
 pub use nats::{ConnectError, NatsLogin, NatsOptions};
@@ -59,6 +65,20 @@ pub enum RequestError {
     Disconnected,
 }
 
+impl RequestError {
+    /// What metrics call it.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::NoResponders => "no_responders",
+            Self::Timeout => "timeout",
+            Self::Abandoned => "abandoned",
+            Self::Unsupported => "unsupported",
+            Self::Malformed => "malformed",
+            Self::Disconnected => "disconnected",
+        }
+    }
+}
+
 /// The connection was closed for good; only at shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the bus is closed")]
@@ -90,11 +110,29 @@ impl Bus {
         deadline: Duration,
     ) -> Result<R, RequestError> {
         let payload = codec::encode(command).map_err(|_| RequestError::Malformed)?;
-        let answer = match self {
-            Self::Nats(nats) => nats.request(subject, payload, deadline).await?,
-            Self::Local(local) => local.request(subject, payload, deadline).await?,
-        };
-        codec::decode_answer(&answer)
+        let began = Instant::now();
+        let span = telemetry::span!("client", "bus request", messaging.destination.name = %subject);
+        let answer = self.exchange(subject, payload, deadline).instrument(span.clone()).await;
+        let answer = answer.and_then(|answer| codec::decode_answer(&answer));
+        if let Err(error) = &answer {
+            trace::failed(&span, || error.word().to_owned());
+        }
+        let outcome = answer.as_ref().err().map_or("answered", |error| error.word());
+        metrics().bus_requests.record(began.elapsed().as_secs_f64(), [outcome]);
+        answer
+    }
+
+    async fn exchange(
+        &self,
+        subject: &Subject,
+        payload: Bytes,
+        deadline: Duration,
+    ) -> Result<Bytes, RequestError> {
+        let traceparent = trace::current();
+        match self {
+            Self::Nats(nats) => nats.request(subject, payload, traceparent, deadline).await,
+            Self::Local(local) => local.request(subject, payload, traceparent, deadline).await,
+        }
     }
 
     /// Serves the commands of `subject`, until the server is dropped. Several servers of one subject share the

@@ -93,10 +93,11 @@ impl Local {
         &self,
         subject: &Subject,
         payload: Bytes,
+        traceparent: Option<String>,
         deadline: Duration,
     ) -> Result<Bytes, RequestError> {
         let (sender, receiver) = oneshot::channel();
-        let mut request = Box::new(RawRequest { payload, reply: Reply::local(sender) });
+        let mut request = Box::new(RawRequest { payload, traceparent, reply: Reply::local(sender) });
         let exchange = async {
             loop {
                 let server = self.pick(subject).ok_or(RequestError::NoResponders)?;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _};
 use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret as _, SecretString};
+use telemetry::trace::TRACEPARENT;
 use tokio::{
     sync::watch,
     task::JoinSet,
@@ -143,13 +144,19 @@ impl Nats {
         &self,
         subject: &Subject,
         payload: Bytes,
+        traceparent: Option<String>,
         deadline: Duration,
     ) -> Result<Bytes, RequestError> {
         if !self.is_connected() {
             return Err(RequestError::Disconnected);
         }
         // The library's own time limit does not cover the wait for its queue.
-        let request = async_nats::Request::new().payload(payload).timeout(None);
+        let mut request = async_nats::Request::new().payload(payload).timeout(None);
+        if let Some(traceparent) = traceparent {
+            let mut headers = async_nats::HeaderMap::new();
+            headers.insert(TRACEPARENT, traceparent);
+            request = request.headers(headers);
+        }
         match timeout(deadline, self.client.send_request(self.full(subject.as_str()), request)).await {
             Ok(Ok(answer)) => Ok(answer.payload),
             Ok(Err(error)) => Err(match error.kind() {

@@ -5,6 +5,7 @@ use std::{marker::PhantomData, sync::Arc};
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _};
 use serde::{Serialize, de::DeserializeOwned};
+use telemetry::trace::TRACEPARENT;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -31,6 +32,7 @@ pub(crate) enum Source {
 #[derive(Debug)]
 pub(crate) struct RawRequest {
     pub(crate) payload: Bytes,
+    pub(crate) traceparent: Option<String>,
     pub(crate) reply: Reply,
 }
 
@@ -39,6 +41,8 @@ pub(crate) struct RawRequest {
 pub struct Request<C> {
     /// What is asked for.
     pub command: C,
+    /// The trace that the asker is in, as W3C's `traceparent`.
+    pub traceparent: Option<String>,
     /// Where the answer goes.
     pub reply: Reply,
 }
@@ -66,9 +70,9 @@ impl<C: DeserializeOwned> Server<C> {
     /// The next command; `None` once the bus is closed. What cannot be read is answered here. Safe to cancel.
     pub async fn next(&mut self) -> Option<Request<C>> {
         loop {
-            let RawRequest { payload, reply } = self.source.next().await?;
+            let RawRequest { payload, traceparent, reply } = self.source.next().await?;
             match codec::decode(&payload) {
-                Ok(command) => return Some(Request { command, reply }),
+                Ok(command) => return Some(Request { command, traceparent, reply }),
                 Err(DecodeError::Unsupported) => {
                     tracing::warn!(
                         bytes = payload.len(),
@@ -108,7 +112,9 @@ impl Source {
 
 fn from_nats(client: &async_nats::Client, message: async_nats::Message) -> RawRequest {
     let way = message.reply.map(|inbox| Way::Nats { client: client.clone(), inbox });
-    RawRequest { payload: message.payload, reply: Reply { way } }
+    let traceparent = message.headers.as_ref().and_then(|headers| headers.get(TRACEPARENT));
+    let traceparent = traceparent.map(|value| value.as_str().to_owned());
+    RawRequest { payload: message.payload, traceparent, reply: Reply { way } }
 }
 
 impl Drop for Source {

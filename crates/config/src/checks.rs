@@ -80,6 +80,13 @@ pub(crate) fn conflicts(config: &Config) -> Vec<Problem> {
             "WEBHOOK_CONCURRENCY_PER_ENDPOINT ({one}) must not be more than WEBHOOK_CONCURRENCY ({all})"
         )));
     }
+    let kubernetes = &config.kubernetes;
+    if kubernetes.min > kubernetes.max {
+        let (min, max) = (kubernetes.min, kubernetes.max);
+        problems.push(Problem::Conflict(format!(
+            "AUTOSCALE_MIN ({min}) must not be more than AUTOSCALE_MAX ({max})"
+        )));
+    }
     problems
 }
 

@@ -20,9 +20,9 @@ use std::{
 pub use checks::{Exposed, ListenAddress};
 pub use problem::{Problem, Problems};
 pub use reference::{Setting, markdown, reference};
-pub use rule::{LogFormat, SecretUrl, Synchronous};
+pub use rule::{LogFormat, Sampled, SecretUrl, Synchronous, TraceSampler};
 pub use settings::{
-    Access, Config, Egress, Http, Logging, Media, Nats, Runner, Send, Storage, Webhooks, Whatsapp,
+    Access, Config, Egress, Http, Kubernetes, Logging, Media, Nats, Runner, Send, Storage, Webhooks, Whatsapp,
 };
 pub use sources::Source;
 

@@ -73,7 +73,7 @@ file. In TOML the names are in lower case, and a prefix can be a table: `runner_
 
 The gateway does not start with a value that it does not understand, nor with a name in the TOML file, or one in
 the environment with a prefix of ours (`RUNNER_`, `SEND_`, `WEBHOOK_`, `WHATSAPP_`, `SQLITE_`, `EGRESS_`,
-`BCRYPT_`, `LOGIN_FAILURES_`), that it does not know. It says what is wrong, all of it at once.
+`BCRYPT_`, `LOGIN_FAILURES_`, `AUTOSCALE_`), that it does not know. It says what is wrong, all of it at once.
 `wa-gateway config check` shows what is in force and where it comes from, without secrets.
 \"secret\" marks what is never shown or logged; of a URL only the login and the query are hidden.
 ";

@@ -114,6 +114,19 @@ impl Kind for Seconds {
     }
 }
 
+/// A part of a whole.
+pub(crate) struct Part;
+
+impl Kind for Part {
+    type Value = f64;
+    fn parse(&self, text: &str) -> Option<f64> {
+        text.parse().ok().filter(|part| (0.0..=1.0).contains(part))
+    }
+    fn allowed(&self) -> String {
+        "a number from 0 to 1".to_owned()
+    }
+}
+
 /// On or off.
 pub(crate) struct Flag;
 
@@ -336,6 +349,35 @@ impl fmt::Debug for SecretUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.redacted())
     }
+}
+
+/// Which traces are kept: OpenTelemetry's samplers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TraceSampler {
+    /// What goes on with a trace does as that one does.
+    pub parent_based: bool,
+    /// What of the others.
+    pub others: Sampled,
+}
+
+/// What is kept of the traces that begin here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sampled {
+    All,
+    None,
+    /// The part that `OTEL_TRACES_SAMPLER_ARG` says.
+    Part,
+}
+
+impl TraceSampler {
+    pub(crate) const NAMES: &[(&str, Self)] = &[
+        ("parentbased_traceidratio", Self { parent_based: true, others: Sampled::Part }),
+        ("parentbased_always_on", Self { parent_based: true, others: Sampled::All }),
+        ("parentbased_always_off", Self { parent_based: true, others: Sampled::None }),
+        ("traceidratio", Self { parent_based: false, others: Sampled::Part }),
+        ("always_on", Self { parent_based: false, others: Sampled::All }),
+        ("always_off", Self { parent_based: false, others: Sampled::None }),
+    ];
 }
 
 /// When SQLite's commits are durable (`SQLITE_SYNCHRONOUS`).

@@ -11,11 +11,11 @@ use secrecy::SecretString;
 use secrets::KeyRing;
 
 use crate::{
-    InForce, LogFormat, Problems, SecretUrl, Setting, Synchronous, checks,
+    InForce, LogFormat, Problems, SecretUrl, Setting, Synchronous, TraceSampler, checks,
     reference::setting,
     rule::{
-        Address, Choice, File, Flag, Keys, Networks, Number, Or, Seconds, Secret, Socket, SubjectPrefix,
-        Text, Unset, Urls,
+        Address, Choice, File, Flag, Keys, Networks, Number, Or, Part, Seconds, Secret, Socket,
+        SubjectPrefix, Text, Unset, Urls,
     },
     sources::{Reader, Values},
 };
@@ -32,6 +32,8 @@ pub(crate) const OWN_PREFIXES: &[&str] = &[
     "EGRESS_",
     "BCRYPT_",
     "LOGIN_FAILURES_",
+    "AUDIT_",
+    "AUTOSCALE_",
 ];
 
 macro_rules! settings {
@@ -101,11 +103,11 @@ settings! {
         BODY_LIMIT_BYTES body_limit: usize = Or("1048576", Number(1024..=104_857_600));
         /// Time for one request; must be longer than `SEND_WAIT_SECONDS`.
         REQUEST_TIMEOUT_SECONDS request_timeout: Duration = Or("30", Seconds(1000..=600_000));
-        /// Proxies in front of the gateway, such as an ingress: the addresses that they add to `X-Forwarded-For` count as the client's when failed logins are limited.
+        /// Proxies in front of the gateway, such as an ingress: the addresses that they add to `X-Forwarded-For` count as the client's when failed logins are limited, and their `X-Forwarded-Proto` says whether the dashboard's cookie is for HTTPS only.
         TRUSTED_PROXIES trusted_proxies: Vec<IpNet> = Or("", Networks);
         /// Address and port of `/health` and `/ready` of a `session-runner` or a `webhook-dispatcher`, which have no other HTTP.
         HEALTH_ADDR health: SocketAddr = Or("0.0.0.0:5002", Socket);
-        /// Address and port of the Prometheus metrics. Not used by this version yet.
+        /// Address and port of `/metrics`, for Prometheus; see docs/telemetry.md.
         METRICS_ADDR metrics: Option<SocketAddr> = Unset("no metrics", Socket);
     }
     /// Access: who may use the gateway.
@@ -126,6 +128,8 @@ settings! {
         LOGIN_FAILURES_PER_NAME login_failures_per_name: u32 = Or("10", Number(1..=100_000));
         /// The window of both.
         LOGIN_FAILURES_WINDOW_SECONDS login_failures_window: Duration = Or("300", Seconds(1000..=86_400_000));
+        /// How long the audit log is kept, in days. 0: for ever.
+        AUDIT_RETENTION_DAYS audit_retention_days: u32 = Or("90", Number(0..=36_500));
     }
     /// Storage: where facts and files are kept.
     storage: Storage {
@@ -212,6 +216,29 @@ settings! {
         /// Sessions above its share that it gives to other runners in a second; 0: none.
         RUNNER_REBALANCE_PER_SECOND rebalance_per_second: u32 = Or("1", Number(0..=1000));
     }
+    /// Kubernetes: where a session runner is in a cluster, and how the runners size their own Deployment there; the chart sets all of it.
+    kubernetes: Kubernetes {
+        /// Name of its pod, for `/admin/runners`.
+        POD_NAME pod: Option<String> = Unset("none", Text);
+        /// Namespace of its pod.
+        POD_NAMESPACE namespace: Option<String> = Unset("that of the service account", Text);
+        /// Node that its pod is on, for `/admin/runners`.
+        NODE_NAME node: Option<String> = Unset("none", Text);
+        /// Deployment that the runners size; one of them is elected.
+        AUTOSCALE_DEPLOYMENT deployment: Option<String> = Unset("nobody sizes anything", Text);
+        /// Coordination Lease by which it is; it must be there.
+        AUTOSCALE_LEASE lease: Option<String> = Unset("of the same name", Text);
+        /// Runners at least.
+        AUTOSCALE_MIN min: u32 = Or("1", Number(1..=10_000));
+        /// Runners at most; not less than `AUTOSCALE_MIN`.
+        AUTOSCALE_MAX max: u32 = Or("10", Number(1..=10_000));
+        /// Runners beyond one for every `RUNNER_CAPACITY` sessions.
+        AUTOSCALE_SPARE spare: u32 = Or("1", Number(0..=1000));
+        /// How long fewer must have been enough before one goes.
+        AUTOSCALE_STABILISATION_SECONDS stabilisation: Duration = Or("300", Seconds(0..=86_400_000));
+        /// Time between looks.
+        AUTOSCALE_INTERVAL_SECONDS interval: Duration = Or("15", Seconds(100..=3_600_000));
+    }
     /// Sending: messages on their way to WhatsApp.
     send: Send {
         /// How long a request waits for WhatsApp before it is answered with `202` and the message goes on alone.
@@ -247,13 +274,21 @@ settings! {
         /// Networks that are allowed although they are not public; what this environment names is always allowed.
         EGRESS_ALLOW allow: Vec<IpNet> = Or("", Networks);
     }
-    /// Logs and traces.
+    /// Logs, traces and metrics.
     logging: Logging {
         /// Which log lines are written, in the form of Rust's `tracing`: `info,bus=debug`.
         RUST_LOG filter: Option<String> = Unset("information, and warnings only from libraries", Text);
         /// Form of log lines.
         LOG_FORMAT format: Option<LogFormat> = Unset("text at a terminal, else json", Choice(&[("json", LogFormat::Json), ("text", LogFormat::Text)]));
-        /// Where traces are sent. Not used by this version yet.
-        OTEL_EXPORTER_OTLP_ENDPOINT otlp_endpoint: Option<SecretUrl> = Unset("no traces", Urls { schemes: &["http", "https"], several: false });
+        /// Collector that traces and metrics are sent to, over OTLP (HTTP, protobuf): `/v1/traces` and `/v1/metrics` are appended. The other `OTEL_*` variables are read from the environment only; see docs/telemetry.md.
+        OTEL_EXPORTER_OTLP_ENDPOINT otlp_endpoint: Option<SecretUrl> = Unset("nothing is sent", Urls { schemes: &["http", "https"], several: false });
+        /// Whether traces are sent there.
+        OTEL_TRACES_EXPORTER otlp_traces: bool = Or("otlp", Choice(&[("otlp", true), ("none", false)]));
+        /// Whether metrics are sent there.
+        OTEL_METRICS_EXPORTER otlp_metrics: bool = Or("otlp", Choice(&[("otlp", true), ("none", false)]));
+        /// Which traces are kept. `parentbased_…`: a request or a message that goes on with a trace does as that one does, and the rest is for those that begin one.
+        OTEL_TRACES_SAMPLER trace_sampler: TraceSampler = Or("parentbased_traceidratio", Choice(TraceSampler::NAMES));
+        /// The part of the traces that `…traceidratio` keeps, from 0 to 1.
+        OTEL_TRACES_SAMPLER_ARG trace_ratio: f64 = Or("1", Part);
     }
 }

@@ -2,7 +2,9 @@ use std::{path::Path, time::Duration};
 
 use secrecy::ExposeSecret as _;
 
-use crate::{Config, DatabaseTarget, LogFormat, Source, Synchronous, markdown, reference};
+use crate::{
+    Config, DatabaseTarget, LogFormat, Sampled, Source, Synchronous, TraceSampler, markdown, reference,
+};
 
 fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
     list.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -64,8 +66,16 @@ fn values_take_many_forms() {
         ("DATABASE_URL", "postgres://u:p@db/wa"),
         ("KEY", " spaced "),
         ("LOG_FORMAT", "text"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318"),
+        ("OTEL_METRICS_EXPORTER", "none"),
+        ("OTEL_TRACES_SAMPLER", "traceidratio"),
+        ("OTEL_TRACES_SAMPLER_ARG", "0.25"),
     ])
     .unwrap();
+    let logging = &config.logging;
+    assert_eq!(logging.trace_sampler, TraceSampler { parent_based: false, others: Sampled::Part });
+    assert_eq!((logging.otlp_traces, logging.otlp_metrics), (true, false));
+    assert!((logging.trace_ratio - 0.25).abs() < f64::EPSILON);
     assert!(config.http.host.unwrap().is_loopback() && config.send.typing_indicator);
     assert_eq!(config.runner.renew, Duration::from_millis(250));
     assert_eq!(config.egress.allow.len(), 3);
@@ -93,6 +103,16 @@ fn the_format_of_logs_follows_the_terminal() {
 fn a_wrong_value_is_refused_with_its_name_and_what_is_allowed() {
     let table = [
         ("PORT", "http", "PORT=http from the environment must be a whole number from 1 to 65535"),
+        (
+            "OTEL_TRACES_SAMPLER_ARG",
+            "1.5",
+            "OTEL_TRACES_SAMPLER_ARG=1.5 from the environment must be a number from 0 to 1",
+        ),
+        (
+            "OTEL_TRACES_SAMPLER_ARG",
+            "NaN",
+            "OTEL_TRACES_SAMPLER_ARG=NaN from the environment must be a number from 0 to 1",
+        ),
         ("PORT", "0", "PORT=0 from the environment must be a whole number from 1 to 65535"),
         (
             "HOST",
@@ -224,6 +244,7 @@ fn settings_that_do_not_go_together_are_refused() {
             &[("SEND_WAIT_SECONDS", "30")],
             "SEND_WAIT_SECONDS (30) must be shorter than REQUEST_TIMEOUT_SECONDS (30)",
         ),
+        (&[("AUTOSCALE_MIN", "11")], "AUTOSCALE_MIN (11) must not be more than AUTOSCALE_MAX (10)"),
         (
             &[("WEBHOOK_CONCURRENCY", "8")],
             "WEBHOOK_CONCURRENCY_PER_ENDPOINT (16) must not be more than WEBHOOK_CONCURRENCY (8)",

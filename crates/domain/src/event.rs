@@ -144,6 +144,10 @@ pub struct SessionWebhook<'a> {
     pub needs_qr: bool,
     /// A human must act, by scanning or otherwise.
     pub needs_person: bool,
+    /// Since when it is in this state, RFC 3339.
+    pub since: String,
+    /// The linked phone number, digits only.
+    pub number: Option<&'a str>,
     pub sequence: i64,
     /// Seconds since 1970.
     pub timestamp: i64,
@@ -215,6 +219,7 @@ pub fn session_webhook<'a>(
     session: &'a str,
     state: SessionState,
     reason: Option<&'a str>,
+    number: Option<&'a str>,
     sequence: i64,
     at: Timestamp,
 ) -> SessionWebhook<'a> {
@@ -226,6 +231,8 @@ pub fn session_webhook<'a>(
         reason,
         needs_qr: matches!(state, SessionState::Pairing | SessionState::LoggedOut),
         needs_person: state.needs_person(),
+        since: at.to_rfc3339(),
+        number,
         sequence,
         timestamp: at.seconds(),
     }
@@ -372,6 +379,7 @@ mod tests {
             "shop",
             SessionState::LoggedOut,
             Some("the phone unlinked it"),
+            Some("62811"),
             3,
             Timestamp(5000),
         );
@@ -379,8 +387,8 @@ mod tests {
             serde_json::to_value(body).unwrap(),
             json!({
                 "session": "shop", "status": "disconnected", "event": "session", "state": "logged_out",
-                "reason": "the phone unlinked it", "needs_qr": true, "needs_person": true, "sequence": 3,
-                "timestamp": 5
+                "reason": "the phone unlinked it", "needs_qr": true, "needs_person": true,
+                "since": "1970-01-01T00:00:05Z", "number": "62811", "sequence": 3, "timestamp": 5
             })
         );
     }

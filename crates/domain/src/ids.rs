@@ -6,6 +6,8 @@ use std::{fmt, str::FromStr, time::Duration};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use uuid::Uuid;
 
+use crate::Timestamp;
+
 /// The text is not an identifier of the expected kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected an id that starts with `{expected}_`")]
@@ -91,11 +93,21 @@ prefixed_ids! {
     EndpointId = "end";
     /// One life of one session-runner process.
     RunnerId = "run";
+    /// One life of a process.
+    ProcessId = "prc";
     /// The file of a message that came in.
     MediaId = "med";
+    /// A key that a program calls with.
+    ApiKeyId = "key";
 }
 
 impl EventId {
+    /// When it was made.
+    #[must_use]
+    pub fn made_at(self) -> Timestamp {
+        Timestamp(i64::try_from(self.0.as_u128() >> 80).unwrap_or(i64::MAX))
+    }
+
     /// The smallest id of the moment that is `span` before this one was made: what was made later sorts after it.
     #[must_use]
     pub fn earlier(self, span: Duration) -> Self {
@@ -140,6 +152,7 @@ mod tests {
         assert!(second < id && id.earlier(Duration::from_secs(2)) < second);
         assert!(id.earlier(Duration::ZERO) <= id);
         assert_eq!(id.earlier(Duration::MAX).uuid(), Uuid::nil());
+        assert_eq!(id.made_at().since(second.made_at()), Duration::from_secs(1));
     }
 
     #[test]

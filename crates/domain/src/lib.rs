@@ -3,6 +3,7 @@
 //!
 //! Everything here is a value or a pure function. Clocks and random sources are passed in.
 
+pub mod access;
 pub mod clock;
 pub mod degrees;
 pub mod detail;
@@ -13,6 +14,7 @@ pub mod message;
 pub mod ownership;
 pub mod recipient;
 pub mod session;
+pub mod traffic;
 pub mod user;
 pub mod vcard;
 pub mod webhook;
@@ -20,5 +22,5 @@ pub mod webhook_auth;
 
 pub use clock::{Clock, ManualClock, SharedClock, SystemClock, Timestamp};
 pub use degrees::Degrees;
-pub use ids::{DeliveryId, EndpointId, EventId, MediaId, MessageId, RunnerId, SessionId, UserId};
+pub use ids::{ApiKeyId, DeliveryId, EndpointId, EventId, MediaId, MessageId, RunnerId, SessionId, UserId};
 pub use session::Fence;

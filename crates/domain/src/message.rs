@@ -219,6 +219,8 @@ pub struct Message {
     pub sent_at: Option<Timestamp>,
     pub delivered_at: Option<Timestamp>,
     pub read_at: Option<Timestamp>,
+    /// The trace that it belongs to, as W3C's `traceparent`.
+    pub traceparent: Option<String>,
 }
 
 /// Why a message was not sent.

@@ -87,6 +87,8 @@ pub struct ClaimedDelivery {
     pub attempts: i32,
     /// Those of them that were made before the last replay, which begins the schedule anew.
     pub earlier_attempts: i32,
+    /// The trace that its event belongs to, as W3C's `traceparent`.
+    pub traceparent: Option<String>,
 }
 
 /// An endpoint, and how it has been lately.

@@ -41,8 +41,14 @@ impl Links {
     pub fn address(&self, file: MediaId, name: &str, now: Timestamp) -> String {
         let expires = (now + self.lifetime).seconds();
         let signature = URL_SAFE_NO_PAD.encode(self.keys.sign(PURPOSE, &signed(file, expires)));
+        self.below(&format!("/media/{name}?id={file}&expires={expires}&signature={signature}"))
+    }
+
+    /// The address of a path of this gateway, as others reach it.
+    #[must_use]
+    pub fn below(&self, path: &str) -> String {
         let base = self.base.as_ref().map_or("", |base| base.as_str().trim_end_matches('/'));
-        format!("{base}/media/{name}?id={file}&expires={expires}&signature={signature}")
+        format!("{base}{path}")
     }
 
     /// Whether a link that ends like this opens the file.

@@ -46,9 +46,20 @@ impl KeyRing {
             }
             Err(error) => return Err(fail(error)),
         };
-        Self::parse(&SecretString::from(text))
-            .map_err(|source| KeyFileError::Damaged { path: path.to_owned(), source })
+        read(text, path)
     }
+
+    /// Reads the keys from a file that must be there.
+    pub fn load(path: &Path) -> Result<Self, KeyFileError> {
+        let text =
+            fs::read_to_string(path).map_err(|source| KeyFileError::Io { path: path.to_owned(), source })?;
+        read(text, path)
+    }
+}
+
+fn read(text: String, path: &Path) -> Result<KeyRing, KeyFileError> {
+    KeyRing::parse(&SecretString::from(text))
+        .map_err(|source| KeyFileError::Damaged { path: path.to_owned(), source })
 }
 
 /// Writes the file under another name first and links it into place, which fails if somebody was faster: the

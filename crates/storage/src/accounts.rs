@@ -6,7 +6,7 @@ use domain::{
 };
 use sqlx::FromRow;
 
-use crate::{Result, database::Database, driver::with_conn, endpoints};
+use crate::{Result, database::Database, driver::with_conn, endpoints, logins};
 
 /// What became of a change to a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +90,7 @@ impl Database {
         Ok(rows.into_iter().map(Into::into).collect())
     }
 
-    /// Gives a user another password; its version grows.
+    /// Gives a user another password; its version grows, and logins and keys end.
     pub async fn set_password(&self, user: UserId, password_hash: &str) -> Result<Edited> {
         let mut tx = self.begin().await?;
         let edited = with_conn!(&mut tx, conn => {
@@ -104,6 +104,7 @@ impl Database {
             .await?
             .rows_affected()
         });
+        logins::end_earlier(&mut tx, user).await?;
         tx.commit().await?;
         self.outcome(user, edited).await
     }

@@ -13,7 +13,10 @@ use sqlx::{Executor as _, SqlitePool};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::database::{Pools, Shared};
+use crate::{
+    database::{Pools, Shared},
+    writer::Writer,
+};
 
 /// Writes after which the log is folded in: some 8 MiB.
 const LONG: usize = 2_000;
@@ -50,7 +53,7 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
     }
 }
 
-async fn fold(writer: &SqlitePool, folder: &SqlitePool) -> Result<(), sqlx::Error> {
+async fn fold(writer: &Writer, folder: &SqlitePool) -> Result<(), sqlx::Error> {
     folder.execute(FOLD).await?;
     writer.execute(FOLD).await?;
     Ok(())

@@ -4,17 +4,14 @@ use std::{
     fs::{File, TryLockError},
     path::{Path, PathBuf},
     str::FromStr as _,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
 use domain::SharedClock;
 use secrets::KeyRing;
 use sqlx::{
-    ConnectOptions as _, Connection as _, Executor as _, PgPool, SqlSafeStr as _, SqlitePool, Transaction,
+    ConnectOptions as _, Connection as _, Executor as _, PgPool, SqlitePool,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -26,13 +23,14 @@ use crate::{
     error::Error,
     group_commit::GroupCommit,
     schema,
+    writer::{Durability, Writer},
 };
 
 /// The oldest PostgreSQL that the statements here were tried on, as `server_version_num`.
 const OLDEST_POSTGRES: i32 = 130_000;
 
 /// How long a statement waits for a connection before the caller hears "not available".
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// After this many milliseconds PostgreSQL ends a transaction whose client says nothing: a process that is frozen or
 /// cut off keeps nothing locked for longer. Shorter than the default life of a runner's lease, so that the sessions
@@ -50,7 +48,7 @@ pub enum Synchronous {
 }
 
 impl Synchronous {
-    const fn pragma(self) -> &'static str {
+    pub(crate) const fn pragma(self) -> &'static str {
         match self {
             Self::Full => "PRAGMA synchronous = FULL",
             Self::Normal => "PRAGMA synchronous = NORMAL",
@@ -129,15 +127,11 @@ impl OpenError {
 
 pub(crate) enum Pools {
     Sqlite {
-        /// The one connection that writes: writers queue here instead of failing with "busy".
-        writer: SqlitePool,
+        writer: Writer,
         readers: SqlitePool,
         /// The one connection that [folds the log in](checkpoint).
         folder: SqlitePool,
         log: checkpoint::Log,
-        synchronous: Synchronous,
-        /// The writer's last transaction was a [relaxed](Shared::begin_relaxed) one.
-        relaxed: AtomicBool,
         /// Held as long as the database is open.
         _lock: File,
     },
@@ -195,7 +189,7 @@ impl Database {
             Pools::Sqlite { writer, readers, folder, .. } => {
                 folder.close().await;
                 readers.close().await;
-                writer.close().await;
+                let _ = writer.close().await;
             }
             Pools::Postgres(pool) => pool.close().await,
         }
@@ -221,14 +215,7 @@ impl Shared {
     /// A transaction that is durable once it is committed.
     pub(crate) async fn begin(&self) -> Result<Tx, sqlx::Error> {
         Ok(match &self.pools {
-            Pools::Sqlite { writer, relaxed, synchronous, .. } => {
-                let mut connection = writer.acquire().await?;
-                if relaxed.load(Ordering::Relaxed) {
-                    connection.execute(synchronous.pragma()).await?;
-                    relaxed.store(false, Ordering::Relaxed);
-                }
-                Tx::Sqlite(Transaction::begin(connection, Some(IMMEDIATE.into_sql_str())).await?)
-            }
+            Pools::Sqlite { writer, .. } => Tx::Sqlite(writer.begin(Durability::Durable).await?),
             Pools::Postgres(pool) => Tx::Postgres(pool.begin().await?),
         })
     }
@@ -237,14 +224,7 @@ impl Shared {
     /// for the disk. For what is worth nothing after a restart, such as a claim.
     pub(crate) async fn begin_relaxed(&self) -> Result<Tx, sqlx::Error> {
         Ok(match &self.pools {
-            Pools::Sqlite { writer, relaxed, .. } => {
-                // The connection is nobody else's from here on, and so is the flag.
-                let mut connection = writer.acquire().await?;
-                if !relaxed.swap(true, Ordering::Relaxed) {
-                    connection.execute(Synchronous::Normal.pragma()).await?;
-                }
-                Tx::Sqlite(Transaction::begin(connection, Some(IMMEDIATE.into_sql_str())).await?)
-            }
+            Pools::Sqlite { writer, .. } => Tx::Sqlite(writer.begin(Durability::Relaxed).await?),
             Pools::Postgres(pool) => {
                 let mut transaction = pool.begin().await?;
                 transaction.execute("SET LOCAL synchronous_commit = off").await?;
@@ -253,9 +233,6 @@ impl Shared {
         })
     }
 }
-
-/// Takes SQLite's write lock at once: a transaction that begins by reading could find it taken later.
-const IMMEDIATE: &str = "BEGIN IMMEDIATE";
 
 /// The file of a SQLite URL: `sqlite:data/x.db`, `sqlite:///abs/x.db`.
 fn sqlite_path(url: &str) -> Option<&Path> {
@@ -268,13 +245,7 @@ async fn open_sqlite(path: &Path, options: &Options) -> Result<Pools, OpenError>
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(file)?;
     }
-    let lock = File::create(path.with_added_extension("lock")).map_err(file)?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(path.to_owned())),
-        Err(TryLockError::Error(error)) => return Err(file(error)),
-    }
-
+    let lock = hold(path)?;
     let connect = SqliteConnectOptions::from_str("sqlite:")
         .map_err(|error| OpenError::InvalidUrl(error.to_string()))?
         .filename(path)
@@ -300,20 +271,6 @@ async fn open_sqlite(path: &Path, options: &Options) -> Result<Pools, OpenError>
         let reason = "it has tables of another program".to_owned();
         return Err(OpenError::NotOurs { path: path.to_owned(), reason });
     }
-    let writer = SqlitePoolOptions::new()
-        .max_connections(1)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .test_before_acquire(false)
-        // On a full disk SQLite ends a transaction by itself, of which the driver knows nothing: such a connection
-        // would refuse every transaction from then on.
-        .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
-        .connect_with(connect.clone())
-        .await
-        .map_err(not_ours)?;
-    schema::prepare_sqlite(&writer, options.migrate).await.map_err(|error| match error {
-        OpenError::Migration(reason) => OpenError::NotOurs { path: path.to_owned(), reason },
-        other => other,
-    })?;
     let folder = SqlitePoolOptions::new()
         .max_connections(1)
         .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -321,6 +278,11 @@ async fn open_sqlite(path: &Path, options: &Options) -> Result<Pools, OpenError>
         .connect_with(connect.clone())
         .await
         .map_err(not_ours)?;
+    schema::prepare_sqlite(&folder, options.migrate).await.map_err(|error| match error {
+        OpenError::Migration(reason) => OpenError::NotOurs { path: path.to_owned(), reason },
+        other => other,
+    })?;
+    let writer = Writer::open(connect.clone(), options.synchronous).await.map_err(not_ours)?;
     let readers = SqlitePoolOptions::new()
         .max_connections(options.max_connections.max(1))
         .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -328,19 +290,22 @@ async fn open_sqlite(path: &Path, options: &Options) -> Result<Pools, OpenError>
         .connect_with(connect.read_only(true).create_if_missing(false).pragma("cache_size", READER_CACHE))
         .await
         .map_err(not_ours)?;
-    Ok(Pools::Sqlite {
-        writer,
-        readers,
-        folder,
-        log: checkpoint::Log::default(),
-        synchronous: options.synchronous,
-        relaxed: AtomicBool::new(false),
-        _lock: lock,
-    })
+    Ok(Pools::Sqlite { writer, readers, folder, log: checkpoint::Log::default(), _lock: lock })
+}
+
+/// Takes the lock that keeps a SQLite database to one process.
+pub(crate) fn hold(path: &Path) -> Result<File, OpenError> {
+    let file = |error: std::io::Error| OpenError::File { path: path.to_owned(), reason: error.to_string() };
+    let lock = File::create(path.with_added_extension("lock")).map_err(file)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
+        Err(TryLockError::Error(error)) => Err(file(error)),
+    }
 }
 
 /// Whether a file is one of ours, or empty. Looks before anything in it is changed.
-async fn is_ours(path: &Path) -> Result<bool, sqlx::Error> {
+pub(crate) async fn is_ours(path: &Path) -> Result<bool, sqlx::Error> {
     let mut connection = SqliteConnectOptions::new().filename(path).connect().await?;
     let (tables, migrated): (i64, bool) = sqlx::query_as(
         "SELECT COUNT(*), EXISTS (SELECT 1 FROM sqlite_master WHERE name = '_sqlx_migrations')

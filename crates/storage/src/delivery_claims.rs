@@ -50,6 +50,7 @@ struct Row {
     previous_secret: Option<Vec<u8>>,
     /// When the last of those before it that still go first is due.
     behind: Option<i64>,
+    traceparent: Option<String>,
 }
 
 impl Database {
@@ -151,7 +152,7 @@ async fn load(tx: &mut Tx, ids: &[Uuid], now: Timestamp) -> Result<Vec<Row>> {
         let rows: Vec<Row> = with_conn!(tx, conn => {
             let mut query = QueryBuilder::new(
                 "SELECT d.id, d.event_id, d.endpoint_id, d.ordering_key, d.position, d.attempts, d.earlier_attempts,
-                   v.kind, v.payload, v.user_id AS owner, e.url, e.layout, e.user_id, e.secret,
+                   v.kind, v.payload, v.traceparent, v.user_id AS owner, e.url, e.layout, e.user_id, e.secret,
                    CASE WHEN e.previous_secret_until > ",
             );
             query.push_bind(now.0).push(
@@ -247,6 +248,7 @@ impl TryFrom<Row> for ClaimedDelivery {
             position: row.position,
             attempts: row.attempts,
             earlier_attempts: row.earlier_attempts,
+            traceparent: row.traceparent,
         })
     }
 }

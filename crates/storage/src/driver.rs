@@ -6,6 +6,8 @@
 
 use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection, Transaction, pool::PoolConnection};
 
+use crate::writer::WriterTx;
+
 /// A connection of either database.
 pub(crate) enum Driver<'a> {
     Sqlite(&'a mut SqliteConnection),
@@ -34,7 +36,7 @@ impl Connection for Reader {
 
 /// A transaction; rolled back when dropped without [`Tx::commit`].
 pub(crate) enum Tx {
-    Sqlite(Transaction<'static, Sqlite>),
+    Sqlite(WriterTx),
     Postgres(Transaction<'static, Postgres>),
 }
 
@@ -54,7 +56,7 @@ impl Tx {
 impl Connection for Tx {
     fn driver(&mut self) -> Driver<'_> {
         match self {
-            Self::Sqlite(transaction) => Driver::Sqlite(transaction),
+            Self::Sqlite(transaction) => Driver::Sqlite(transaction.connection()),
             Self::Postgres(transaction) => Driver::Postgres(transaction),
         }
     }

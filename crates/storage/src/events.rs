@@ -7,6 +7,7 @@ use domain::{
     event::{EventKind, InboundMessage},
 };
 use sqlx::QueryBuilder;
+use telemetry::trace;
 use uuid::Uuid;
 
 use crate::{
@@ -32,10 +33,12 @@ pub struct Committed {
 }
 
 impl Database {
-    /// Stores messages with their webhooks, all or none; those that are known already are left as they are.
+    /// Stores messages with their webhooks, all or none, and with the trace that the caller is in; those that are known
+    /// already are left as they are.
     /// Returns after the commit: now WhatsApp may hear that they arrived.
     pub async fn commit_inbound(&self, fence: Fence, messages: Vec<InboundMessage>) -> Result<Committed> {
-        self.writes.write(CommitInbound { fence, messages }).await?.ok_or(Error::LeaseLost)
+        let traceparent = trace::current();
+        self.writes.write(CommitInbound { fence, messages, traceparent }).await?.ok_or(Error::LeaseLost)
     }
 }
 
@@ -50,6 +53,8 @@ pub(crate) struct NewEvent<'a> {
     /// The chat that it belongs to.
     pub chat: Option<&'a str>,
     pub payload: String,
+    /// The trace that it belongs to; one begins with its webhook otherwise.
+    pub traceparent: Option<&'a str>,
 }
 
 impl NewEvent<'_> {
@@ -66,6 +71,7 @@ impl NewEvent<'_> {
 pub(crate) struct CommitInbound {
     fence: Fence,
     messages: Vec<InboundMessage>,
+    traceparent: Option<String>,
 }
 
 /// What makes a message one message: the session, the chat, the sender, WhatsApp's id.
@@ -109,7 +115,8 @@ impl Write for CommitInbound {
             })
             .unzip();
         let owners = count_up(tx, &new, now).await?;
-        let events = number(&new, &owners)?;
+        let traces: Vec<_> = callers.iter().map(|caller| writes[*caller].traceparent.as_deref()).collect();
+        let events = number(&new, &traces, &owners)?;
         media::promise_all(tx, shared, &events, now).await?;
         let deliveries = announce(tx, &events, now).await?;
 
@@ -204,6 +211,7 @@ async fn count_up(
 /// Turns messages into events, numbered in their order.
 fn number<'a>(
     new: &[(SessionId, &'a InboundMessage)],
+    traces: &[Option<&'a str>],
     owners: &HashMap<SessionId, Owner>,
 ) -> Result<Vec<NewEvent<'a>>> {
     let mut left: HashMap<SessionId, i64> = HashMap::new();
@@ -211,7 +219,8 @@ fn number<'a>(
         *left.entry(*session).or_default() += 1;
     }
     new.iter()
-        .map(|(session, message)| {
+        .zip(traces)
+        .map(|((session, message), traceparent)| {
             let owner = owners.get(session).ok_or(Error::LeaseLost)?;
             let left = left.entry(*session).or_default();
             *left -= 1;
@@ -227,6 +236,7 @@ fn number<'a>(
                 message: Some(message),
                 chat: Some(&message.chat),
                 payload,
+                traceparent: *traceparent,
             })
         })
         .collect()
@@ -238,7 +248,7 @@ pub(crate) async fn announce(tx: &mut Tx, events: &[NewEvent<'_>], now: Timestam
         with_conn!(tx, conn => {
             let mut query = QueryBuilder::new(
                 "INSERT INTO events (id, session_id, user_id, kind, sequence, chat, sender, message_id,
-                   payload, created_at) ",
+                   payload, created_at, traceparent) ",
             );
             query.push_values(run, |mut values, event| {
                 values
@@ -251,7 +261,8 @@ pub(crate) async fn announce(tx: &mut Tx, events: &[NewEvent<'_>], now: Timestam
                     .push_bind(event.message.map(|message| message.sender.clone()))
                     .push_bind(event.message.map(|message| message.message_id.clone()))
                     .push_bind(event.payload.clone())
-                    .push_bind(now.0);
+                    .push_bind(now.0)
+                    .push_bind(event.traceparent.map(ToOwned::to_owned));
             });
             query.build().execute(conn).await?;
         });

@@ -5,13 +5,23 @@
 //! transaction was being committed goes into the next one, as few statements over many rows, and every caller is
 //! answered after the commit. Nobody waits for a batch to fill up.
 //!
+//! The committing task has a thread of its own. A transaction is a dozen round trips to the database; on the threads that
+//! all other tasks share, each answer would wait for its turn, and everybody waits for the transaction.
+//!
 //! When a batch fails, each of its writes is tried once more in a transaction of its own, so that one bad value
 //! fails its own caller only.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use domain::Fence;
-use tokio::sync::{mpsc, oneshot};
+use telemetry::metrics;
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot},
+};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -114,9 +124,13 @@ macro_rules! lanes {
             }
 
             async fn attempt(&self, shared: &Shared) -> Result<Outputs> {
-                tokio::time::timeout(LONGEST, self.write(shared)).await.map_err(|_| {
+                let began = Instant::now();
+                let done = tokio::time::timeout(LONGEST, self.write(shared)).await.map_err(|_| {
                     Error::Unavailable(format!("the database did not answer within {} s", LONGEST.as_secs()))
-                })?
+                });
+                let done = done.flatten();
+                count(began.elapsed(), self.len(), done.is_ok());
+                done
             }
 
             async fn write(&self, shared: &Shared) -> Result<Outputs> {
@@ -141,6 +155,16 @@ lanes! {
     inbound: CommitInbound,
     settle: Settle,
     release: Release,
+}
+
+fn count(took: Duration, writes: usize, committed: bool) {
+    let metrics = metrics();
+    metrics.commit_duration.note(took.as_secs_f64());
+    // At most as many as fit into a batch.
+    metrics.commit_writes.note(u32::try_from(writes).map_or(f64::INFINITY, f64::from));
+    if !committed {
+        metrics.commit_failures.one();
+    }
 }
 
 async fn carry_out<W: Write>(
@@ -183,7 +207,8 @@ impl GroupCommit {
         let tasks = TaskTracker::new();
         tasks.spawn(checkpoint::run(Arc::clone(&shared), folding.clone()));
         let writer = Self { queue, stop, tasks, _folding: Arc::new(folding.drop_guard()) };
-        writer.tasks.spawn(run(shared, jobs, writer.stop.clone()));
+        let (runtime, committing) = (Handle::current(), run(shared, jobs, writer.stop.clone()));
+        writer.tasks.spawn_blocking(move || runtime.block_on(committing));
         writer.tasks.close();
         writer
     }
@@ -219,6 +244,7 @@ async fn run(shared: Arc<Shared>, mut jobs: mpsc::Receiver<Job>, stop: Cancellat
         }
         let writes = batch.len();
         batch.commit(&shared).await;
+        metrics().commit_queue.is(u32::try_from(jobs.len()).map_or(f64::INFINITY, f64::from));
         if let Pools::Sqlite { log, .. } = &shared.pools {
             log.grew(writes);
         }

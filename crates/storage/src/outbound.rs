@@ -7,6 +7,7 @@ use domain::{
     message::{Failure, Idempotency, Message, MessageState, NewMessage},
 };
 use sqlx::QueryBuilder;
+use telemetry::trace;
 use uuid::Uuid;
 
 use crate::{
@@ -46,12 +47,15 @@ pub enum Progress {
 macro_rules! columns {
     () => {
         "id, position, session_id, user_id, wa_id, chat, body, state, failure_code, failure_reason, accepted_at, \
-         expires_at, sent_at, delivered_at, read_at"
+         expires_at, sent_at, delivered_at, read_at, traceparent"
     };
 }
 
+/// The columns that a [`Row`] is read from.
+pub(crate) const COLUMNS: &str = columns!();
+
 #[derive(sqlx::FromRow)]
-struct Row {
+pub(crate) struct Row {
     id: Uuid,
     position: i64,
     session_id: Uuid,
@@ -67,6 +71,7 @@ struct Row {
     sent_at: Option<i64>,
     delivered_at: Option<i64>,
     read_at: Option<i64>,
+    traceparent: Option<String>,
 }
 
 impl TryFrom<Row> for Message {
@@ -93,14 +98,15 @@ impl TryFrom<Row> for Message {
             sent_at: row.sent_at.map(Timestamp),
             delivered_at: row.delivered_at.map(Timestamp),
             read_at: row.read_at.map(Timestamp),
+            traceparent: row.traceparent,
         })
     }
 }
 
 impl Database {
-    /// Stores a message that is to be sent. Returns after the commit.
+    /// Stores a message that is to be sent, with the trace that the caller is in. Returns after the commit.
     pub async fn accept_message(&self, message: NewMessage) -> Result<Accepted> {
-        self.writes.write(Accept(message)).await
+        self.writes.write(Accept { message, traceparent: trace::current() }).await
     }
 
     /// Notes how a message came further, as the holder of its session.
@@ -203,7 +209,10 @@ impl Database {
     }
 }
 
-pub(crate) struct Accept(NewMessage);
+pub(crate) struct Accept {
+    message: NewMessage,
+    traceparent: Option<String>,
+}
 
 impl Write for Accept {
     type Output = Accepted;
@@ -218,21 +227,23 @@ impl Write for Accept {
         _shared: &Shared,
         tx: &mut Tx,
     ) -> Result<Vec<Accepted>> {
-        let sessions = standing(tx, writes.iter().map(|Self(message)| message.session)).await?;
+        let sessions = standing(tx, writes.iter().map(|write| write.message.session)).await?;
         let mut rows = Vec::with_capacity(writes.len());
-        for Self(message) in writes.iter().filter(|Self(message)| sessions.contains(&message.session)) {
+        for Self { message, traceparent } in
+            writes.iter().filter(|write| sessions.contains(&write.message.session))
+        {
             let body =
                 serde_json::to_string(&message.content).map_err(|error| Error::Refused(error.to_string()))?;
-            rows.push((message, body));
+            rows.push((message, body, traceparent));
         }
         let mut stored: HashSet<Uuid> = HashSet::with_capacity(rows.len());
         for run in runs(&rows) {
             let ids: Vec<Uuid> = with_conn!(tx, conn => {
                 let mut query = QueryBuilder::new(
                     "INSERT INTO outbound (id, session_id, user_id, wa_id, chat, body, state, idempotency_key,
-                       request_hash, accepted_at, expires_at) ",
+                       request_hash, accepted_at, expires_at, traceparent) ",
                 );
-                query.push_values(run, |mut values, (message, body)| {
+                query.push_values(run, |mut values, (message, body, traceparent)| {
                     let idempotency = message.idempotency.as_ref();
                     values
                         .push_bind(message.id.uuid())
@@ -245,7 +256,8 @@ impl Write for Accept {
                         .push_bind(idempotency.map(|idempotency| idempotency.key.clone()))
                         .push_bind(idempotency.map(|idempotency| idempotency.request_hash.clone()))
                         .push_bind(message.accepted_at.0)
-                        .push_bind(message.expires_at.0);
+                        .push_bind(message.expires_at.0)
+                        .push_bind((*traceparent).clone());
                 });
                 query.push(" ON CONFLICT DO NOTHING RETURNING id");
                 query.build_query_scalar().fetch_all(conn).await?
@@ -253,7 +265,7 @@ impl Write for Accept {
             stored.extend(ids);
         }
         let mut outputs = Vec::with_capacity(writes.len());
-        for Self(message) in writes {
+        for Self { message, .. } in writes {
             outputs.push(if stored.contains(&message.id.uuid()) {
                 Accepted::New
             } else if sessions.contains(&message.session) {

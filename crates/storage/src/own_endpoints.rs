@@ -1,6 +1,9 @@
 //! Endpoints as their owners see them: made, changed, listed with how they have been, removed.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    fmt::Write as _,
+};
 
 use domain::{
     EndpointId, Timestamp, UserId,
@@ -23,6 +26,36 @@ use crate::{
 
 /// How many of the newest deliveries are looked at for the last one of each endpoint.
 const NEWEST: i64 = 1000;
+
+/// A change that was made on the ground of what has changed since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndpointChanged {
+    Done,
+    /// It is not as the change expected it to be.
+    Meanwhile,
+    NotFound,
+}
+
+/// What an endpoint is set to, in one word: another one after every change of that.
+#[must_use]
+pub fn endpoint_revision(endpoint: &Endpoint) -> String {
+    let Endpoint { url, kinds, description, enabled, disabled_reason, .. } = endpoint;
+    revision(url, kinds, description.as_deref(), *enabled, disabled_reason.as_deref())
+}
+
+fn revision(
+    url: &str,
+    kinds: &[EventKind],
+    description: Option<&str>,
+    enabled: bool,
+    disabled_reason: Option<&str>,
+) -> String {
+    let set = serde_json::json!([url, kinds, description, enabled, disabled_reason]).to_string();
+    secrets::hash_token(&set).as_bytes()[..8].iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
 
 /// An endpoint to be.
 #[derive(Debug, Clone)]
@@ -192,9 +225,26 @@ impl Database {
     }
 
     /// Changes an endpoint. What waits for one that is disabled is given up; one that is enabled again begins with
-    /// what comes from now on. `false` when there is none.
-    pub async fn change_endpoint(&self, id: EndpointId, change: &EndpointChange) -> Result<bool> {
+    /// what comes from now on. With `expected`, only if that is its [revision](endpoint_revision).
+    pub async fn change_endpoint(
+        &self,
+        id: EndpointId,
+        change: &EndpointChange,
+        expected: Option<&str>,
+    ) -> Result<EndpointChanged> {
         let mut tx = self.begin().await?;
+        let sql = format!(
+            "SELECT s.url, s.kinds, s.description, s.enabled, s.disabled_reason FROM endpoints s
+             WHERE s.id = $1 AND s.removed_at IS NULL{}",
+            LOCK_ROWS.of(&tx)
+        );
+        let set: Option<Set> = with_conn!(&mut tx, conn => {
+            sqlx::query_as(AssertSqlSafe(sql)).bind(id.uuid()).fetch_optional(conn).await?
+        });
+        let Some(set) = set else { return Ok(EndpointChanged::NotFound) };
+        if expected.is_some_and(|expected| expected != set.revision()) {
+            return Ok(EndpointChanged::Meanwhile);
+        }
         let changed = with_conn!(&mut tx, conn => {
             sqlx::query(
                 "UPDATE endpoints SET url = COALESCE($2, url), kinds = COALESCE($3, kinds),
@@ -216,7 +266,7 @@ impl Database {
             give_up_waiting(&mut tx, id, DISABLED, self.now()).await?;
         }
         tx.commit().await?;
-        Ok(changed == 1)
+        Ok(if changed == 1 { EndpointChanged::Done } else { EndpointChanged::NotFound })
     }
 
     /// Removes an endpoint that its owner made. Its deliveries stay listed; those that wait are given up. `false`
@@ -267,6 +317,24 @@ impl Database {
         });
         tx.commit().await?;
         Ok(until.map(|until| until.map(Timestamp)))
+    }
+}
+
+/// What is set about an endpoint.
+#[derive(sqlx::FromRow)]
+struct Set {
+    url: String,
+    kinds: String,
+    description: Option<String>,
+    enabled: bool,
+    disabled_reason: Option<String>,
+}
+
+impl Set {
+    fn revision(&self) -> String {
+        let kinds: Vec<_> = self.kinds.split(',').filter_map(EventKind::parse).collect();
+        let (description, reason) = (self.description.as_deref(), self.disabled_reason.as_deref());
+        revision(&self.url, &kinds, description, self.enabled, reason)
     }
 }
 

@@ -241,5 +241,6 @@ fn event<'a>(moved: &'a Moved, owner: &Owner, sequence: i64) -> Result<NewEvent<
         message: None,
         chat: Some(&moved.chat),
         payload: serde_json::to_string(&webhook).map_err(|error| Error::Refused(error.to_string()))?,
+        traceparent: None,
     })
 }

@@ -16,6 +16,16 @@ pub struct RunnerRegistration {
     pub version: String,
     /// The most sessions it can hold.
     pub capacity: u32,
+    pub place: Placement,
+}
+
+/// Where in a cluster a process runs, if it does.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Placement {
+    /// The name of its pod.
+    pub pod: Option<String>,
+    /// The node that the pod is on.
+    pub node: Option<String>,
 }
 
 /// A runner as others see it.
@@ -33,6 +43,7 @@ pub struct Runner {
     pub expires_at: Timestamp,
     /// What is left of its lease, by the same clock; zero when it has run out.
     pub lease_left: Duration,
+    pub place: Placement,
 }
 
 #[derive(sqlx::FromRow)]
@@ -46,6 +57,8 @@ struct Row {
     started_at: i64,
     expires_at: i64,
     lease_left: i64,
+    pod: Option<String>,
+    node: Option<String>,
 }
 
 impl Database {
@@ -54,8 +67,8 @@ impl Database {
         let mut tx = self.begin().await?;
         let now = DATABASE_NOW.of(&tx);
         let sql = format!(
-            "INSERT INTO runners (id, name, version, accepting, capacity, started_at, expires_at)
-             VALUES ($1, $2, $3, TRUE, $4, {now}, {now} + $5)"
+            "INSERT INTO runners (id, name, version, accepting, capacity, started_at, expires_at, pod, node)
+             VALUES ($1, $2, $3, TRUE, $4, {now}, {now} + $5, $6, $7)"
         );
         with_conn!(&mut tx, conn => {
             sqlx::query(AssertSqlSafe(sql))
@@ -64,6 +77,8 @@ impl Database {
                 .bind(&runner.version)
                 .bind(i64::from(runner.capacity))
                 .bind(millis(lease))
+                .bind(&runner.place.pod)
+                .bind(&runner.place.node)
                 .execute(conn)
                 .await?;
         });
@@ -125,7 +140,7 @@ impl Database {
     pub async fn runners(&self) -> Result<Vec<Runner>> {
         let now = if self.is_embedded() { DATABASE_NOW.sqlite } else { DATABASE_NOW.postgres };
         let sql = format!(
-            "SELECT id, name, version, accepting, capacity, started_at, expires_at, expires_at - {now} AS lease_left,
+            "SELECT id, name, version, accepting, capacity, started_at, expires_at, expires_at - {now} AS lease_left, pod, node,
                (SELECT COUNT(*) FROM sessions WHERE runner_id = runners.id) AS sessions
              FROM runners ORDER BY started_at, id"
         );
@@ -149,6 +164,7 @@ impl From<Row> for Runner {
             started_at: Timestamp(row.started_at),
             expires_at: Timestamp(row.expires_at),
             lease_left: Duration::from_millis(u64::try_from(row.lease_left).unwrap_or(0)),
+            place: Placement { pod: row.pod, node: row.node },
         }
     }
 }

@@ -65,7 +65,8 @@ impl Write for Transition {
 
 async fn carry_out(tx: &mut Tx, transition: &Transition) -> Result<()> {
     let session = transition.fence.session;
-    set_state(tx, session, transition.to, transition.reason.as_deref(), transition.at).await?;
+    let (reason, phone) = (transition.reason.as_deref(), transition.phone.as_deref());
+    set_state(tx, session, transition.to, reason, phone, transition.at).await?;
     with_conn!(tx, conn => {
         sqlx::query(
             "UPDATE sessions SET qr = $2, qr_expires_at = $3,
@@ -76,7 +77,7 @@ async fn carry_out(tx: &mut Tx, transition: &Transition) -> Result<()> {
         .bind(session.uuid())
         .bind(transition.qr.as_ref().map(|qr| &qr.text))
         .bind(transition.qr.as_ref().map(|qr| qr.expires_at.0))
-        .bind(transition.phone.as_deref())
+        .bind(phone)
         .bind(transition.credentials_present)
         .execute(conn)
         .await?;
@@ -92,7 +93,7 @@ pub(crate) async fn unowned(
     reason: Option<&str>,
     at: Timestamp,
 ) -> Result<bool> {
-    set_state(tx, session, to, reason, at).await
+    set_state(tx, session, to, reason, None, at).await
 }
 
 #[derive(sqlx::FromRow)]
@@ -100,22 +101,24 @@ struct Before {
     user_id: i64,
     name: String,
     state: String,
+    phone: Option<String>,
     event_sequence: i64,
     runner_id: Option<Uuid>,
 }
 
-/// Writes a state and its reason; when the state is another one than before, also the history and the webhook's
+/// Writes a state and its reason, with the linked number when that became known; when the state is another one than before, also the history and the webhook's
 /// event.
 async fn set_state(
     tx: &mut Tx,
     session: SessionId,
     to: SessionState,
     reason: Option<&str>,
+    phone: Option<&str>,
     at: Timestamp,
 ) -> Result<bool> {
     // Locked, because the number of the event is counted up from what is read here.
     let sql = format!(
-        "SELECT s.user_id, s.name, s.state, s.event_sequence, s.runner_id FROM sessions s WHERE s.id = $1{}",
+        "SELECT s.user_id, s.name, s.state, s.phone, s.event_sequence, s.runner_id FROM sessions s WHERE s.id = $1{}",
         LOCK_ROWS.of(tx)
     );
     let before: Option<Before> = with_conn!(tx, conn => {
@@ -166,7 +169,8 @@ async fn set_state(
         .execute(conn)
         .await?;
     });
-    let payload = serde_json::to_string(&session_webhook(&before.name, to, reason, sequence, at))
+    let number = phone.or(before.phone.as_deref());
+    let payload = serde_json::to_string(&session_webhook(&before.name, to, reason, number, sequence, at))
         .map_err(|error| Error::Refused(error.to_string()))?;
     let event = NewEvent {
         id: EventId::new(),
@@ -177,6 +181,7 @@ async fn set_state(
         message: None,
         chat: None,
         payload,
+        traceparent: None,
     };
     announce(tx, &[event], at).await?;
     Ok(true)

@@ -9,6 +9,7 @@ use crate::{
     accounts::Edited,
     database::Database,
     driver::{Tx, with_conn},
+    logins,
 };
 
 /// Rows that go in one transaction: writers of hot paths wait for no more than that.
@@ -44,6 +45,7 @@ impl Database {
             .await?
             .rows_affected()
         });
+        logins::end_earlier(&mut tx, user).await?;
         tx.commit().await?;
         self.outcome(user, edited).await
     }

@@ -6,6 +6,7 @@ use crate::{
     Result,
     database::Database,
     driver::{Connection as _, Driver, Tx, with_conn},
+    logins,
 };
 
 /// A user with what is needed to check a password.
@@ -55,6 +56,10 @@ impl From<Row> for StoredUser {
 impl Database {
     /// The user of that name.
     pub async fn user_by_name(&self, username: &str) -> Result<Option<StoredUser>> {
+        // PostgreSQL has no such texts, so it is nobody's name.
+        if username.contains('\0') {
+            return Ok(None);
+        }
         let mut reader = self.reader().await?;
         let row: Option<Row> = with_conn!(&mut reader, conn => {
             sqlx::query_as(
@@ -79,7 +84,8 @@ impl Database {
         }))
     }
 
-    /// Makes the admin, or gives it a new name or hash; its password's version grows when the hash differs.
+    /// Makes the admin, or gives it a new name or hash; its password's version grows when the hash differs, and
+    /// logins and keys end.
     pub async fn put_admin(&self, username: &str, password_hash: &str) -> Result<()> {
         let mut tx = self.begin().await?;
         with_conn!(&mut tx, conn => {
@@ -100,6 +106,7 @@ impl Database {
             .await?;
         });
         continue_numbering(&mut tx).await?;
+        logins::end_earlier(&mut tx, UserId::ADMIN).await?;
         Ok(tx.commit().await?)
     }
 

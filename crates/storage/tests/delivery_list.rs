@@ -4,7 +4,7 @@ use domain::{
     DeliveryId, Fence, UserId,
     webhook::{Delivery, DeliveryState, MAX_ATTEMPTS, Next},
 };
-use storage::{DeliveryFilter, EndpointChange, ReplayBatch, Replayed};
+use storage::{DeliveryFilter, EndpointChange, EndpointChanged, ReplayBatch, Replayed};
 
 use crate::stand::{MINUTE, START, Stand, message, on_both};
 
@@ -122,7 +122,7 @@ on_both! {
         assert_eq!(replay(&stand, DeliveryId::new()).await, Replayed::Unknown);
         let endpoint = again[0].endpoint;
         let disable = EndpointChange { enabled: Some(false), ..EndpointChange::default() };
-        assert!(stand.database.change_endpoint(endpoint, &disable).await.unwrap());
+        assert_eq!(stand.database.change_endpoint(endpoint, &disable, None).await.unwrap(), EndpointChanged::Done);
         assert_eq!(replay(&stand, id).await, Replayed::EndpointDisabled);
     }
 

@@ -5,7 +5,7 @@ use domain::{
     event::EventKind,
     webhook::{Endpoint, MOST_ENDPOINTS, Next, UrlLayout},
 };
-use storage::{DeliveryCounts, EndpointChange, NewEndpoint};
+use storage::{DeliveryCounts, EndpointChange, EndpointChanged, NewEndpoint, endpoint_revision};
 
 use crate::stand::{MINUTE, START, Stand, message, on_both};
 
@@ -72,12 +72,12 @@ on_both! {
             description: Some(String::new()),
             enabled: None,
         };
-        assert!(stand.database.change_endpoint(id, &change).await.unwrap());
+        assert_eq!(stand.database.change_endpoint(id, &change, None).await.unwrap(), EndpointChanged::Done);
         let changed = get(&stand, id).await;
         assert_eq!((&*changed.url, changed.kinds.as_slice(), changed.description), ("http://moved", &[EventKind::Session][..], None));
-        assert!(stand.database.change_endpoint(id, &EndpointChange::default()).await.unwrap());
+        assert_eq!(stand.database.change_endpoint(id, &EndpointChange::default(), None).await.unwrap(), EndpointChanged::Done);
         assert_eq!(get(&stand, id).await.url, "http://moved");
-        assert!(!stand.database.change_endpoint(EndpointId::new(), &change).await.unwrap());
+        assert_eq!(stand.database.change_endpoint(EndpointId::new(), &change, None).await.unwrap(), EndpointChanged::NotFound);
         assert!(stand.database.endpoint(EndpointId::new()).await.unwrap().is_none());
 
         stand.database.set_callback(anna, None).await.unwrap();
@@ -123,7 +123,7 @@ on_both! {
         }
         let claimed = stand.database.claim_deliveries(2, MINUTE, &[]).await.unwrap().deliveries;
         let enabled = |enabled| EndpointChange { enabled: Some(enabled), ..EndpointChange::default() };
-        assert!(stand.database.change_endpoint(id, &enabled(false)).await.unwrap());
+        assert_eq!(stand.database.change_endpoint(id, &enabled(false), None).await.unwrap(), EndpointChanged::Done);
         assert_eq!(get(&stand, id).await.disabled_reason.as_deref(), Some("its owner disabled it"));
         assert_eq!(counts(&stand).await, (0, 2, 1));
         // What was in hand is given up when it comes back, tried or not.
@@ -134,7 +134,7 @@ on_both! {
         assert_eq!(errors, ["the answer", "the endpoint was disabled", "the endpoint was disabled"]);
         assert_eq!(receive(&stand, fence, "d").await, 0);
 
-        assert!(stand.database.change_endpoint(id, &enabled(true)).await.unwrap());
+        assert_eq!(stand.database.change_endpoint(id, &enabled(true), None).await.unwrap(), EndpointChanged::Done);
         assert_eq!(get(&stand, id).await.disabled_reason, None);
         assert_eq!((receive(&stand, fence, "e").await, counts(&stand).await), (1, (1, 0, 3)));
     }
@@ -150,7 +150,7 @@ on_both! {
         assert!(stand.database.endpoint(id).await.unwrap().is_none());
         assert_eq!((receive(&stand, fence, "c").await, counts(&stand).await), (0, (0, 0, 1)));
         let enable = EndpointChange { enabled: Some(true), ..EndpointChange::default() };
-        assert!(!stand.database.change_endpoint(id, &enable).await.unwrap());
+        assert_eq!(stand.database.change_endpoint(id, &enable, None).await.unwrap(), EndpointChanged::NotFound);
         stand.database.tidy_endpoints().await.unwrap();
         assert_eq!(stand.number("SELECT COUNT(*) FROM endpoints").await, 1);
         stand.execute("DELETE FROM deliveries").await;
@@ -228,5 +228,49 @@ on_both! {
         let last = endpoint.last.unwrap();
         assert_eq!((last.id, last.status, last.error.as_deref()), (claimed[0].id, Some(500), Some("the answer")));
         assert_eq!(last.at, START);
+    }
+
+    async fn a_change_on_old_ground_changes_nothing(stand) {
+        let anna = stand.user("anna").await;
+        let id = make(&stand, anna, &[EventKind::Message]).await;
+        let database = &stand.database;
+        let seen = database.endpoint(id).await.unwrap().unwrap();
+        let revision = endpoint_revision(&seen);
+        let describe = |text: &str| EndpointChange { description: Some(text.into()), ..EndpointChange::default() };
+        let change = async |text: &str, expected: &str| {
+            database.change_endpoint(id, &describe(text), Some(expected)).await.unwrap()
+        };
+        assert_eq!(change("one", &revision).await, EndpointChanged::Done);
+        assert_eq!(change("two", &revision).await, EndpointChanged::Meanwhile);
+        let now = database.endpoint(id).await.unwrap().unwrap();
+        assert_eq!(now.description.as_deref(), Some("one"));
+        assert_ne!(endpoint_revision(&now), revision);
+        assert_eq!(change("two", &endpoint_revision(&now)).await, EndpointChanged::Done);
+    }
+
+    async fn health_tells_what_became_of_the_last_webhooks(stand) {
+        let anna = stand.user("anna").await;
+        let kinds = [EventKind::Message];
+        let (one, other) = (make(&stand, anna, &kinds).await, make(&stand, anna, &kinds).await);
+        let fence = stand.held(anna, "anna").await;
+        stand.deliver_all().await;
+        stand.clock.advance(MINUTE);
+        let since = START + MINUTE;
+        for id in ["M1", "M2"] {
+            stand.database.commit_inbound(fence, vec![message("62811@s.whatsapp.net", id)]).await.unwrap();
+            for delivery in stand.due().await {
+                let done = delivery.endpoint == one;
+                stand.settle(&delivery, if done { Next::Done } else { Next::RetryAfter(MINUTE) }).await;
+            }
+        }
+        let endpoints = stand.database.endpoints(anna, false).await.unwrap();
+        let health = stand.database.endpoint_health(Some(anna), &endpoints, since).await.unwrap();
+        let (good, bad) = (&health[&one], &health[&other]);
+        assert_eq!((good.delivered, good.failed, good.oldest_due_at, good.since), (2, 0, None, since));
+        assert_eq!(good.last_answer.as_ref().unwrap().status, Some(200));
+        // The second one of the chat waits behind the first.
+        assert_eq!((bad.delivered, bad.failed, bad.oldest_due_at), (0, 1, Some(since)));
+        let last = bad.last_answer.as_ref().unwrap();
+        assert_eq!((last.status, last.answer.as_deref(), last.at), (Some(500), Some("the answer"), since));
     }
 }

@@ -1,12 +1,29 @@
 use domain::{event::InboundMessage, webhook::UrlLayout};
+use opentelemetry::trace::FutureExt as _;
 use storage::Committed;
 
-use crate::stand::{MINUTE, START, message, on_both};
+use crate::{
+    outbound::{TRACEPARENT, context},
+    stand::{MINUTE, START, message, on_both},
+};
 
 const SEQUENCES: &str =
     "SELECT CAST(sequence AS TEXT) FROM events WHERE message_id IS NOT NULL ORDER BY sequence";
 
 on_both! {
+    async fn a_delivery_keeps_the_trace_that_its_message_came_in(stand) {
+        let admin = stand.admin().await;
+        stand.database.set_base_endpoint(Some("http://receiver.example")).await.unwrap();
+        let fence = stand.held(admin, "shop").await;
+        stand.deliver_all().await;
+        let commit = |id: &str| stand.database.commit_inbound(fence, vec![message("1@s.whatsapp.net", id)]);
+        commit("with").with_context(context()).await.unwrap();
+        commit("without").await.unwrap();
+        let due = stand.due().await;
+        let traces: Vec<_> = due.iter().map(|delivery| delivery.traceparent.as_deref()).collect();
+        assert_eq!(traces, [Some(TRACEPARENT), None]);
+    }
+
     async fn a_message_is_one_event_however_often_it_comes(stand) {
         let admin = stand.admin().await;
         stand.database.set_base_endpoint(Some("http://h")).await.unwrap();

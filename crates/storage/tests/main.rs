@@ -1,7 +1,11 @@
 //! Every test here runs on SQLite and on PostgreSQL, but for those about one file.
 #![cfg(test)]
 
+mod access;
 mod accounts;
+mod audit;
+mod backup;
+mod census;
 mod deliveries;
 mod delivery_list;
 mod endpoints;
@@ -19,6 +23,7 @@ mod received;
 mod retention;
 mod rollout;
 mod schema;
+mod session_list;
 mod session_state;
 mod sessions;
 mod stand;

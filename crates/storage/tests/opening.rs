@@ -257,8 +257,13 @@ async fn fill_up(path: &Path) -> (usize, Error) {
     let database = open(&sqlite(path)).await.unwrap();
     database.put_admin("admin", "hash").await.unwrap();
     let runner = domain::RunnerId::new();
-    let registration =
-        storage::RunnerRegistration { id: runner, name: "r".into(), version: "1".into(), capacity: 1 };
+    let registration = storage::RunnerRegistration {
+        id: runner,
+        name: "r".into(),
+        version: "1".into(),
+        capacity: 1,
+        place: storage::Placement::default(),
+    };
     database.register_runner(&registration, Duration::from_mins(1)).await.unwrap();
     database.start_session(domain::UserId::ADMIN, "shop").await.unwrap();
     let fence = database.claim_sessions(runner, 1).await.unwrap()[0].fence;

@@ -2,6 +2,10 @@ use domain::{
     Fence, MessageId, UserId,
     message::{Content, Failure, FailureCode, Idempotency, Message, MessageState, NewMessage},
 };
+use opentelemetry::{
+    Context,
+    trace::{FutureExt as _, SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState},
+};
 use storage::{Accepted, Error, Progress};
 
 use crate::stand::{MINUTE, START, on_both};
@@ -32,7 +36,28 @@ fn same(accepted: Accepted) -> Message {
     }
 }
 
+/// Somebody's trace.
+pub fn context() -> Context {
+    let (trace, span) = (TraceId::from(0x4bf9_u128), SpanId::from(0x00f0_u64));
+    let span = SpanContext::new(trace, span, TraceFlags::SAMPLED, true, TraceState::default());
+    Context::new().with_remote_span_context(span)
+}
+
+/// The same, as it is stored.
+pub const TRACEPARENT: &str = "00-00000000000000000000000000004bf9-00000000000000f0-01";
+
 on_both! {
+    async fn a_message_keeps_the_trace_that_it_was_accepted_in(stand) {
+        let admin = stand.admin().await;
+        let fence = stand.held(admin, "shop").await;
+        let (with, without) = (text(fence, "with"), text(fence, "without"));
+        stand.database.accept_message(with.clone()).with_context(context()).await.unwrap();
+        stand.database.accept_message(without.clone()).await.unwrap();
+        let queued = stand.database.queued_messages(fence.session, 0, 10).await.unwrap();
+        let traces: Vec<_> = queued.iter().map(|message| message.traceparent.as_deref()).collect();
+        assert_eq!(traces, [Some(TRACEPARENT), None]);
+    }
+
     async fn a_message_is_stored_as_it_is(stand) {
         let admin = stand.admin().await;
         let fence = stand.held(admin, "shop").await;

@@ -1,7 +1,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use domain::{RunnerId, session::SessionState};
-use storage::{Error, RunnerRegistration, Started, Transition};
+use storage::{Error, Placement, RunnerRegistration, Started, Transition};
 
 use crate::stand::{MINUTE, START, on_both, to};
 
@@ -97,7 +97,7 @@ on_both! {
         let admin = stand.admin().await;
         let session = stand.start(admin, "shop").await.id;
         let dying = RunnerId::new();
-        let registration = RunnerRegistration { id: dying, name: "d".into(), version: "1".into(), capacity: 1 };
+        let registration = RunnerRegistration { id: dying, name: "d".into(), version: "1".into(), capacity: 1, place: storage::Placement::default() };
         stand.database.register_runner(&registration, Duration::from_millis(1)).await.unwrap();
         let lost = stand.claim(dying, session).await;
         let living = stand.runner().await;
@@ -149,9 +149,17 @@ on_both! {
         assert_eq!((seen.id, seen.accepting, seen.capacity, seen.sessions), (runner, true, 100, 0));
         assert_eq!(seen.expires_at.since(seen.started_at), 10 * MINUTE);
         assert!(seen.lease_left <= 10 * MINUTE && seen.lease_left > 9 * MINUTE, "{:?}", seen.lease_left);
+        assert_eq!(seen.place, Placement::default());
         stand.database.stop_accepting(runner).await.unwrap();
         assert!(!stand.database.runners().await.unwrap()[0].accepting);
         stand.database.remove_runner(runner).await.unwrap();
+        let place = Placement { pod: Some("runner-7d9f-x2x".into()), node: Some("node-3".into()) };
+        let id = RunnerId::new();
+        let registration =
+            RunnerRegistration { id, name: "r".into(), version: "1".into(), capacity: 1, place: place.clone() };
+        stand.database.register_runner(&registration, MINUTE).await.unwrap();
+        assert_eq!(stand.database.runners().await.unwrap()[0].place, place);
+        stand.database.remove_runner(id).await.unwrap();
         assert!(stand.database.runners().await.unwrap().is_empty());
     }
 

@@ -1,6 +1,6 @@
 //! A database for one test, and a look behind its back.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use domain::{
     Clock as _, Fence, ManualClock, RunnerId, SessionId, Timestamp, UserId,
@@ -59,10 +59,16 @@ pub fn keys() -> Arc<KeyRing> {
 impl Stand {
     pub async fn sqlite() -> Self {
         let folder = Dir::new();
-        let url = format!("sqlite:{}", folder.join("test.db").display());
+        let stand = Self::sqlite_at(&folder.join("test.db")).await;
+        Self { _folder: folder, ..stand }
+    }
+
+    /// In a file of the test's own.
+    pub async fn sqlite_at(path: &Path) -> Self {
+        let url = format!("sqlite:{}", path.display());
         let (database, clock) = open(&url).await;
         let raw = Raw::Sqlite(SqlitePool::connect(&url).await.unwrap());
-        Self { database, clock, raw, _folder: folder }
+        Self { database, clock, raw, _folder: Dir::new() }
     }
 
     pub async fn postgres() -> Self {
@@ -119,7 +125,13 @@ impl Stand {
 
     pub async fn runner(&self) -> RunnerId {
         let id = RunnerId::new();
-        let runner = RunnerRegistration { id, name: "r".into(), version: "1".into(), capacity: 100 };
+        let runner = RunnerRegistration {
+            id,
+            name: "r".into(),
+            version: "1".into(),
+            capacity: 100,
+            place: storage::Placement::default(),
+        };
         self.database.register_runner(&runner, 10 * MINUTE).await.unwrap();
         id
     }

@@ -9,6 +9,7 @@ use domain::{
 };
 use egress::{Policy, Request, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use telemetry::trace;
 use tokio::time::Instant;
 use url::Url;
 
@@ -17,6 +18,7 @@ use crate::{Sender, auth::Authorization, retry_after, signature};
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("wa-gateway/", env!("CARGO_PKG_VERSION")));
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const KEY: HeaderName = HeaderName::from_static("key");
+const TRACEPARENT: HeaderName = HeaderName::from_static(trace::TRACEPARENT);
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
@@ -173,6 +175,9 @@ impl Sender {
             .header(header::USER_AGENT, USER_AGENT)
             .header(WEBHOOK_ID, text(outgoing.event.to_string())?)
             .header(WEBHOOK_TIMESTAMP, HeaderValue::from(at.seconds()));
+        if let Some(traceparent) = trace::current() {
+            request = request.header(TRACEPARENT, text(traceparent)?);
+        }
         if let Some(key) = &self.0.key {
             request = request.header(KEY, key.clone());
         }

@@ -6,14 +6,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderValue, Uri, header};
 use tokio::net::TcpStream;
-use tokio_websockets::{ClientBuilder, Connector};
+use tokio_websockets::{ClientBuilder, Connector, MaybeTlsStream};
 use wacore::net::{Transport, TransportEvent, TransportFactory};
-use whatsapp_rust::{
-    anyhow,
-    transport::{default_tls_connector, from_websocket},
-};
+use whatsapp_rust::{anyhow, transport::default_tls_connector};
 
-use crate::link::Link;
+use crate::{link::Link, runtime::Tasks, socket::Socket};
 
 /// Where WhatsApp's own clients connect to, when nothing else is set.
 const WEB_WHATSAPP: &str = "wss://web.whatsapp.com/ws/chat";
@@ -35,7 +32,7 @@ impl Dialer {
         Self { url: url.map_or(WEB_WHATSAPP, url::Url::as_str).to_owned(), tls: default_tls_connector() }
     }
 
-    async fn dial(&self) -> Result<Socket, DialError> {
+    async fn dial(&self, tasks: &Tasks) -> Result<Dialed, DialError> {
         let uri: Uri = self.url.parse()?;
         let host = uri.host().ok_or(DialError::NoHost)?;
         let encrypted = uri.scheme_str() == Some("wss");
@@ -46,12 +43,15 @@ impl Dialer {
         let stream = connector.wrap(host, stream).await?;
         let (socket, _) =
             ClientBuilder::from_uri(uri).add_header(header::ORIGIN, ORIGIN)?.connect_on(stream).await?;
-        Ok(from_websocket(socket))
+        Ok(Socket::open(socket, tasks))
     }
 }
 
-/// A socket and what comes from it, as the library wants them.
-type Socket = (Arc<dyn Transport>, async_channel::Receiver<TransportEvent>);
+/// What comes from a socket, as the library wants it.
+type Events = async_channel::Receiver<TransportEvent>;
+
+/// A socket and what comes from it.
+type Dialed = (Socket<MaybeTlsStream<TcpStream>>, Events);
 
 /// Why there is no socket.
 #[derive(Debug, thiserror::Error)]
@@ -75,15 +75,16 @@ pub(crate) struct NotHeld;
 pub(crate) struct Gate {
     pub(crate) dialer: Arc<Dialer>,
     pub(crate) link: Arc<Link>,
+    pub(crate) tasks: Tasks,
 }
 
 #[async_trait]
 impl TransportFactory for Gate {
-    async fn create_transport(&self) -> Result<Socket, anyhow::Error> {
+    async fn create_transport(&self) -> Result<(Arc<dyn Transport>, Events), anyhow::Error> {
         if !self.link.lease.held() {
             return Err(NotHeld.into());
         }
-        let (socket, events) = self.dialer.dial().await.inspect_err(|error| {
+        let (socket, events) = self.dialer.dial(&self.tasks).await.inspect_err(|error| {
             self.link.because(format!("WhatsApp cannot be reached: {error}"));
         })?;
         let number = self.link.next_socket();
@@ -96,7 +97,7 @@ impl TransportFactory for Gate {
 /// A socket that writes nothing once the claim is lost.
 struct Guarded {
     number: u64,
-    socket: Arc<dyn Transport>,
+    socket: Socket<MaybeTlsStream<TcpStream>>,
     link: Arc<Link>,
 }
 
@@ -113,6 +114,6 @@ impl Transport for Guarded {
 
     async fn disconnect(&self) {
         self.link.socket_closed(self.number);
-        self.socket.disconnect().await;
+        self.socket.close().await;
     }
 }

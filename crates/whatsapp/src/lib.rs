@@ -45,6 +45,7 @@ mod options;
 mod owner;
 mod runtime;
 mod send;
+mod socket;
 mod store;
 mod whatsapp;
 
@@ -56,6 +57,11 @@ pub use options::{DEFAULT_VERSION, Options, OptionsError};
 pub use owner::{Inbox, Lease, Pace, Unpaced};
 pub use send::SendError;
 pub use whatsapp::{OpenError, WhatsApp};
+
+/// What a session needs that comes back from a backup.
+pub mod backup {
+    pub use crate::store::{NOT_IN_BACKUPS, renew};
+}
 
 /// For the tests of the store, which are the library's contract with it.
 #[doc(hidden)]

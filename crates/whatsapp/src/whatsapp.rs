@@ -102,7 +102,11 @@ impl WhatsApp {
         let built = whatsapp_rust::Client::builder()
             .with_runtime(tasks.clone())
             .with_persistence_manager(Arc::new(device))
-            .with_transport_factory(Gate { dialer: Arc::clone(&self.dialer), link: Arc::clone(link) })
+            .with_transport_factory(Gate {
+                dialer: Arc::clone(&self.dialer),
+                link: Arc::clone(link),
+                tasks: tasks.clone(),
+            })
             .with_http_client(http)
             .with_version_override(self.options.version)
             .with_cache_config(cache::lean())

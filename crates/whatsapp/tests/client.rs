@@ -142,6 +142,7 @@ impl Stage {
             sent_at: None,
             delivered_at: None,
             read_at: None,
+            traceparent: None,
         }
     }
 }

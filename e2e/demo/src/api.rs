@@ -1,7 +1,5 @@
 //! What the demo asks the gateway, over the same REST API as everybody else.
 
-use std::net::{Ipv4Addr, SocketAddr};
-
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use egress::{BuildError, Client, EgressOptions, Policy, Request};
 use http::{HeaderValue, Method, header};
@@ -46,12 +44,13 @@ struct Status {
 }
 
 impl Api {
-    pub(crate) fn new(port: u16) -> Result<Self, Error> {
-        let credentials = BASE64_STANDARD.encode(format!("{USER}:{PASSWORD}"));
+    /// `base` is where the gateway is, such as <http://127.0.0.1:5001>.
+    pub(crate) fn new(base: &str, password: &str) -> Result<Self, Error> {
+        let credentials = BASE64_STANDARD.encode(format!("{USER}:{password}"));
         let authorization = HeaderValue::from_str(&format!("Basic {credentials}"));
         Ok(Self {
             client: Client::new(EgressOptions::default())?,
-            base: format!("http://{}", SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+            base: base.trim_end_matches('/').to_owned(),
             authorization: authorization.unwrap_or_else(|_| HeaderValue::from_static("")),
         })
     }

@@ -5,18 +5,22 @@ use std::{
     io::{self, Write as _},
 };
 
-use crate::api::{PASSWORD, USER};
+use crate::api::USER;
 
 /// Where everything is, for the words at the beginning.
 pub(crate) struct Scene {
-    pub port: u16,
+    /// The gateway, as a person here reaches it.
+    pub gateway: String,
+    /// The admin's password, or how to come by it.
+    pub password: String,
     /// The control API of the stand-in for WhatsApp.
     pub control: String,
     pub anna: String,
     pub budi: String,
     /// The number of somebody who is not on this gateway.
     pub friend: String,
-    /// Where webhooks go; `None` when they are shown.
+    /// The page with what arrived; `None` when webhooks go somewhere else, which is `webhooks` then.
+    pub page: Option<String>,
     pub webhooks: Option<String>,
 }
 
@@ -36,16 +40,19 @@ pub(crate) fn introduce(scene: &Scene) {
 }
 
 fn introduction(scene: &Scene) -> String {
-    let Scene { port, control, anna, budi, friend, webhooks } = scene;
-    let webhooks =
-        webhooks.as_ref().map_or("are shown here as they come".to_owned(), |url| format!("go to {url}"));
-    let curl = format!("curl -u {USER}:{PASSWORD} http://localhost:{port}");
+    let Scene { gateway, password, control, anna, budi, friend, .. } = scene;
+    let webhooks = match (&scene.webhooks, &scene.page) {
+        (Some(url), _) => format!("go to {url}"),
+        (None, Some(page)) => format!("are shown here as they come, and at {page}"),
+        (None, None) => "are shown here as they come".to_owned(),
+    };
+    let curl = format!("curl -u {USER}:{password} {gateway}");
     format!(
         r#"
 A real gateway, and a stand-in for WhatsApp that speaks its protocol. Nothing leaves this machine, no phone is
-needed, and nothing stays behind: the data is in a temporary folder.
+needed, and nothing stays behind.
 
-  gateway    http://localhost:{port}/   user {USER}, password {PASSWORD}
+  gateway    {gateway}/   user {USER}, password {password}
   anna       {anna}   a session, linked and connected
   budi       {budi}   another one
   Citra      {friend}   a phone, not on this gateway
@@ -65,7 +72,7 @@ Try, in another terminal:
 
   # a session of your own: whatever is on offer is scanned for you, in a browser too
   {curl}/session/start --json '{{"session":"dewi"}}'
-  http://localhost:{port}/session/start?session=eka
+  {gateway}/session/start?session=eka
 
   # who is connected; and what else WhatsApp's side can do (drop connections, log out, ban, …)
   {curl}/status
@@ -83,11 +90,13 @@ mod tests {
     #[test]
     fn the_lines_to_try_have_the_right_ports_and_numbers() {
         let scene = Scene {
-            port: 5999,
+            gateway: "http://localhost:5999".to_owned(),
+            password: "admin".to_owned(),
             control: "http://127.0.0.1:6000".to_owned(),
             anna: "1".to_owned(),
             budi: "2".to_owned(),
             friend: "3".to_owned(),
+            page: Some("http://127.0.0.1:6001/".to_owned()),
             webhooks: None,
         };
         let text = introduction(&scene);
@@ -95,7 +104,7 @@ mod tests {
             r#"http://localhost:5999/message/send-text --json '{"session":"anna","to":"2","text""#
         ));
         assert!(text.contains("curl http://127.0.0.1:6000/accounts/3/inbox"));
-        assert!(text.contains("webhooks   are shown here"));
+        assert!(text.contains("webhooks   are shown here as they come, and at http://127.0.0.1:6001/"));
         assert!(text.lines().all(|line| line.chars().count() <= 120), "fits a terminal");
     }
 }

@@ -1,6 +1,7 @@
 //! The gateway without a phone: a real one, between a stand-in for WhatsApp and a receiver of webhooks, in one process.
 
 mod api;
+mod beside;
 mod console;
 mod phones;
 mod webhooks;
@@ -38,6 +39,14 @@ struct Arguments {
     /// Where webhooks go, such as <http://localhost:3000>; without it they are shown here.
     #[arg(long)]
     webhooks: Option<String>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// The same around a gateway that runs elsewhere, in as many processes as it likes.
+    Beside(beside::Arguments),
 }
 
 /// Why the demo ended.
@@ -84,7 +93,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(Arguments { port, webhooks }: Arguments) -> Result<(), Problem> {
+async fn run(Arguments { port, webhooks, command }: Arguments) -> Result<(), Problem> {
     let _logging = telemetry::init(&telemetry::TelemetryOptions {
         format: telemetry::Format::Text,
         colours: io::stderr().is_terminal(),
@@ -92,13 +101,18 @@ async fn run(Arguments { port, webhooks }: Arguments) -> Result<(), Problem> {
             env::var("RUST_LOG").ok().filter(|set| !set.is_empty()).unwrap_or_else(|| "warn".to_owned()),
         ),
     })?;
+    if let Some(Command::Beside(arguments)) = command {
+        return beside::run(arguments).await;
+    }
     // Asked first, so that the answer is about the port and not about whatever comes first in a start.
     free(port)?;
     let folder = tempfile::Builder::new().prefix("wa-gateway-demo-").tempdir();
     let folder = folder.map_err(Problem::io("no folder for temporary files"))?;
     let whatsapp = fake_whatsapp(next(port)).await?;
-    let receiver = webhooks::Receiver::start().await.map_err(Problem::io("the webhook receiver"))?;
-    let elsewhere = webhooks.clone();
+    let receiver = webhooks::Receiver::start((Ipv4Addr::LOCALHOST, 0).into())
+        .await
+        .map_err(Problem::io("the webhook receiver"))?;
+    let (elsewhere, page) = (webhooks.clone(), receiver.url());
 
     let settings: Vec<(String, String)> = [
         ("HOST", Ipv4Addr::LOCALHOST.to_string()),
@@ -109,13 +123,16 @@ async fn run(Arguments { port, webhooks }: Arguments) -> Result<(), Problem> {
         ("WEBHOOK_BASE_URL", webhooks.unwrap_or_else(|| receiver.url())),
         // Users made here may name receivers on this machine.
         ("EGRESS_ALLOW", "127.0.0.0/8,::1/128".to_owned()),
+        // The password is in the README: whoever tries wrong ones, such as schemathesis does, guesses nothing.
+        ("LOGIN_FAILURES_PER_ADDRESS", "100000".to_owned()),
+        ("LOGIN_FAILURES_PER_NAME", "100000".to_owned()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();
     // Nothing else of this environment: a database or a receiver named there is not to be touched.
     let config = Config::from_sources(None, &[], &settings)?;
     let gateway = Gateway::start(&config, Roles::All).await?;
-    let api = Api::new(port)?;
+    let api = Api::new(&format!("http://{}:{port}", Ipv4Addr::LOCALHOST), api::PASSWORD)?;
 
     let stop = CancellationToken::new();
     let running = gateway.run_until(Signals::Token(stop.clone()));
@@ -125,7 +142,16 @@ async fn run(Arguments { port, webhooks }: Arguments) -> Result<(), Problem> {
             ended?;
             return Ok(());
         }
-        shown = show(&api, &whatsapp, port, elsewhere) => shown,
+        shown = show(&api, &whatsapp, |anna, budi| Scene {
+            gateway: format!("http://localhost:{port}"),
+            password: api::PASSWORD.to_owned(),
+            control: whatsapp.control_url(),
+            anna,
+            budi,
+            friend: phones::FRIEND.to_owned(),
+            page: elsewhere.is_none().then(|| format!("{}/", page)),
+            webhooks: elsewhere,
+        }) => shown,
         stopped = stop_requested() => stopped,
     };
     if outcome.is_ok() {
@@ -145,16 +171,13 @@ async fn run(Arguments { port, webhooks }: Arguments) -> Result<(), Problem> {
 async fn show(
     api: &Api,
     whatsapp: &FakeWhatsApp,
-    port: u16,
-    webhooks: Option<String>,
+    scene: impl FnOnce(String, String) -> Scene,
 ) -> Result<(), Problem> {
     say(format_args!("starting: linking anna and budi …"));
     let mut phones = Phones::new(api.clone(), whatsapp.clone());
     let [anna, budi] = phones.link_first_two().await?;
-    let friend = phones::FRIEND.to_owned();
-    whatsapp.create_account(&friend).await.set_push_name("Citra");
-    let control = whatsapp.control_url();
-    console::introduce(&Scene { port, control, anna, budi, friend, webhooks });
+    whatsapp.create_account(phones::FRIEND).await.set_push_name("Citra");
+    console::introduce(&scene(anna, budi));
     phones.watch().await;
     Ok(())
 }

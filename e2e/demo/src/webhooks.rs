@@ -1,19 +1,32 @@
-//! The receiver of webhooks: prints each and says thank you.
+//! The receiver of webhooks: prints each, shows the last ones on a page, and says thank you.
 
 use std::{
+    collections::VecDeque,
     io,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use axum::{
-    Router,
+    Json, Router,
     body::Bytes,
-    http::{StatusCode, Uri},
+    extract::{Query, State},
+    http::{StatusCode, Uri, header},
+    response::{Html, IntoResponse},
+    routing::get,
 };
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::console::say;
+
+/// How many webhooks the page shows.
+const SHOWN: usize = 200;
+
+/// Only what is part of the page itself: what a webhook says is text.
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'";
 
 /// The receiver; it ends when it is dropped.
 pub(crate) struct Receiver {
@@ -21,11 +34,51 @@ pub(crate) struct Receiver {
     _server: JoinSet<()>,
 }
 
+/// What has arrived, the newest last.
+#[derive(Clone, Default)]
+struct Arrived(Arc<Mutex<VecDeque<Arrival>>>);
+
+#[derive(Clone, Serialize)]
+struct Arrival {
+    number: u64,
+    path: String,
+    body: Value,
+}
+
+/// What the page has already.
+#[derive(Deserialize)]
+struct After {
+    #[serde(default)]
+    after: u64,
+}
+
+impl Arrived {
+    fn push(&self, path: &str, body: &[u8]) {
+        let body = serde_json::from_slice(body)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned()));
+        let mut arrived = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = arrived.back().map_or(1, |last| last.number + 1);
+        arrived.push_back(Arrival { number, path: path.to_owned(), body });
+        if arrived.len() > SHOWN {
+            arrived.pop_front();
+        }
+    }
+
+    fn after(&self, number: u64) -> Vec<Arrival> {
+        let arrived = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        arrived.iter().filter(|arrival| arrival.number > number).cloned().collect()
+    }
+}
+
 impl Receiver {
-    pub(crate) async fn start() -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    pub(crate) async fn start(at: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(at).await?;
         let address = listener.local_addr()?;
-        let router = Router::new().fallback(show);
+        let router = Router::new()
+            .route("/", get(page))
+            .route("/arrived", get(arrived))
+            .fallback(show)
+            .with_state(Arrived::default());
         let mut server = JoinSet::new();
         server.spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
@@ -40,8 +93,17 @@ impl Receiver {
     }
 }
 
-async fn show(uri: Uri, body: Bytes) -> StatusCode {
+async fn page() -> impl IntoResponse {
+    ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(include_str!("page.html")))
+}
+
+async fn arrived(State(arrived): State<Arrived>, Query(After { after }): Query<After>) -> Json<Vec<Arrival>> {
+    Json(arrived.after(after))
+}
+
+async fn show(State(arrived): State<Arrived>, uri: Uri, body: Bytes) -> StatusCode {
     say(format_args!("{}\n", described(uri.path(), &body)));
+    arrived.push(uri.path(), &body);
     StatusCode::OK
 }
 
@@ -71,5 +133,20 @@ mod tests {
         let message = br#"{"session":"anna","message":"hello"}"#;
         assert!(described("/message", message).contains("\"message\": \"hello\""));
         assert_eq!(described("/x", b"\xff"), "── webhook /x: \u{fffd}");
+    }
+
+    #[test]
+    fn the_page_gets_what_is_new_to_it_and_the_oldest_goes() {
+        let arrived = Arrived::default();
+        for number in 0..SHOWN + 2 {
+            arrived.push("/message", format!("{{\"n\":{number}}}").as_bytes());
+        }
+        let all = arrived.after(0);
+        assert_eq!((all.len(), all[0].number, &all[0].body["n"]), (SHOWN, 3, &Value::from(2)));
+        let last = u64::try_from(SHOWN + 2).unwrap();
+        assert_eq!(arrived.after(last - 1).len(), 1);
+        assert!(arrived.after(last).is_empty());
+        arrived.push("/x", b"no json \xff");
+        assert_eq!(arrived.after(last)[0].body, Value::from("no json \u{fffd}"));
     }
 }

@@ -19,9 +19,11 @@
 
 mod baileys;
 pub mod cluster;
+mod collector;
 mod database;
 mod gateway;
 mod ledger;
+mod metrics;
 mod node;
 mod origin;
 mod proxy;
@@ -33,12 +35,14 @@ mod wait;
 mod world;
 
 pub use baileys::Baileys;
+pub use collector::{Collector, Span};
 pub use contact::{Contact, MediaKind, Received};
 pub use database::{Locked, database_of, foreign_database, stored_keys};
 pub use fake_whatsapp::{Delivery, Failure, FakeWhatsApp, Kick, MediaFault};
 pub use gateway::{Exit, Gateway, binary};
 pub use ledger::{Arrival, Ledger, Tally, distinct};
-pub use node::{Node, interop, node};
+pub use metrics::{Metrics, scrape};
+pub use node::{Node, interop, node, node_in};
 pub use origin::{Origin, Served};
 pub use proxy::{Proxy, Wire};
 pub use receiver::{Behaviour, Webhook, WebhookReceiver};

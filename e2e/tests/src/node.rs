@@ -1,4 +1,4 @@
-//! Node.js programs of `e2e/interop`, with what they need installed.
+//! Node.js programs of `e2e/interop` and `e2e/dashboard`, with what they need installed.
 
 use std::{
     fs::File,
@@ -38,7 +38,15 @@ pub fn interop() -> PathBuf {
 /// When their packages are not installed; the message says how to do it.
 #[must_use]
 pub fn node() -> Command {
-    let folder = interop();
+    node_in(&interop())
+}
+
+/// `node`, in a folder with packages of its own.
+///
+/// # Panics
+/// When they are not installed; the message says how to do it.
+#[must_use]
+pub fn node_in(folder: &Path) -> Command {
     assert!(
         folder.join("node_modules").is_dir(),
         "the packages of {} are not installed: run `cargo xtask test --only npm`, or `npm ci` there",

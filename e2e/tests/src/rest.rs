@@ -61,7 +61,8 @@ pub struct Call<'a> {
 impl Rest {
     /// The admin of the gateway on a port of this machine.
     #[expect(clippy::expect_used, reason = "no test can go on without it")]
-    pub(crate) fn admin(port: u16) -> Self {
+    #[must_use]
+    pub fn admin(port: u16) -> Self {
         let client = egress::Client::new(EgressOptions::default()).expect("an HTTP client");
         Self { client, base: format!("http://127.0.0.1:{port}"), authorization: None }.login("admin", "admin")
     }

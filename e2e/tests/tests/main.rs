@@ -3,6 +3,8 @@
 //! They need the gateway itself beside them: `cargo build --bin wa-gateway --features wa-gateway/fake-whatsapp`.
 
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod both_ways;
@@ -12,6 +14,8 @@ mod commit_before_ack;
 mod contract;
 #[cfg(test)]
 mod conversations;
+#[cfg(test)]
+mod dashboard;
 #[cfg(test)]
 mod independent_client;
 #[cfg(test)]
@@ -24,6 +28,8 @@ mod queue;
 mod readme;
 #[cfg(test)]
 mod restart;
+#[cfg(test)]
+mod telemetry;
 #[cfg(test)]
 mod three_services;
 #[cfg(test)]

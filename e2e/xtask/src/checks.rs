@@ -8,9 +8,9 @@ use std::{
 };
 
 use crate::{
-    Check, Options, features,
+    Check, Options, dashboard, docker, features, kubernetes,
     machine::{self, Way},
-    node, say, schemathesis,
+    node, rules, say, schemathesis,
     step::{self, Outcome, Report, cargo, shown, works},
 };
 
@@ -28,8 +28,11 @@ struct Counts {
 /// Makes the machine ready, runs the checks and sums up; `true` when all passed.
 pub(crate) fn run(options: &Options) -> bool {
     let mut report = Report::default();
-    let tests = [Check::Unit, Check::EndToEnd, Check::Schemathesis].iter().any(|check| options.wants(*check));
-    if tests || options.wants(Check::Clippy) || options.wants(Check::Npm) {
+    let built =
+        [Check::Unit, Check::EndToEnd, Check::Schemathesis, Check::Chart, Check::Cluster, Check::Docker];
+    let tests = built.iter().any(|check| options.wants(*check));
+    let others = [Check::Clippy, Check::Npm, Check::Web, Check::Rules];
+    if tests || others.iter().any(|check| options.wants(*check)) {
         let mut way = Way::Here;
         report.step("machine", || {
             way = machine::prepare();
@@ -52,13 +55,19 @@ pub(crate) fn run(options: &Options) -> bool {
     if options.wants(Check::Deny) {
         report.step("deny", || deny(options.with_deny || env::var_os("CI").is_some()));
     }
+    if options.wants(Check::Rules) {
+        report.step("rules", rules::check);
+    }
     // The end-to-end tests stand on them.
-    if options.wants(Check::Npm) || options.wants(Check::EndToEnd) {
+    if [Check::Npm, Check::Web, Check::EndToEnd].iter().any(|check| options.wants(*check)) {
         report.step("npm", node::install);
+    }
+    if options.wants(Check::Web) {
+        report.step("web", dashboard::check);
     }
     if options.wants(Check::Clippy) {
         let lint = ["--all-targets", "--", "-D", "warnings"];
-        report.step("clippy", || step::run(cargo().arg("clippy").args(WORKSPACE).args(lint)));
+        report.step("clippy", || step::run(built_with_node().arg("clippy").args(WORKSPACE).args(lint)));
     }
     let mut counts = Counts::default();
     if tests {
@@ -68,6 +77,19 @@ pub(crate) fn run(options: &Options) -> bool {
     if tests {
         say(format_args!("{} passed, {} failed, {} ignored", counts.passed, counts.failed, counts.ignored));
     }
+    report.passed()
+}
+
+/// Builds the images from their sources and tries them; `true` when all was as it should.
+pub(crate) fn docker(mut arguments: Vec<String>) -> bool {
+    let mut report = Report::default();
+    let build = || step::run(cargo().args(["build", "--package", "compose"]));
+    if report.step("build", build) != Outcome::Passed {
+        return false;
+    }
+    arguments.push("--full".to_owned());
+    report.step("docker", || docker::run(&arguments));
+    say(format_args!("\n{}", report.summary()));
     report.passed()
 }
 
@@ -92,6 +114,13 @@ pub(crate) fn chaos(arguments: &[String]) -> bool {
     report.step("chaos", suite) == Outcome::Passed
 }
 
+/// A cargo whose build scripts find the Node.js that the dashboard is built with.
+fn built_with_node() -> Command {
+    let mut command = cargo();
+    node::on_the_path(&mut command);
+    command
+}
+
 /// Licences, bans and sources. Not the advisories: they change by the day without a change here.
 fn deny(install: bool) -> Outcome {
     let installed = || works(cargo().args(["deny", "--version"]));
@@ -106,7 +135,7 @@ fn deny(install: bool) -> Outcome {
 
 fn test(options: &Options, report: &mut Report, counts: &mut Counts) {
     // Builds the programs that end-to-end tests start as well, which `cargo test --no-run` would not.
-    let build = || step::run(cargo().arg("build").args(WORKSPACE).arg("--all-targets"));
+    let build = || step::run(built_with_node().arg("build").args(WORKSPACE).arg("--all-targets"));
     if report.step("build", build) != Outcome::Passed {
         return;
     }
@@ -115,6 +144,15 @@ fn test(options: &Options, report: &mut Report, counts: &mut Counts) {
     }
     if options.wants(Check::Schemathesis) {
         report.step("schemathesis", schemathesis::run);
+    }
+    if options.wants(Check::Docker) {
+        report.step("docker", || docker::run(&[]));
+    }
+    if options.wants(Check::Chart) {
+        report.step("chart", kubernetes::chart);
+    }
+    if options.wants(Check::Cluster) {
+        report.step("k8s", || kubernetes::cluster(!options.only.is_empty()));
     }
 }
 

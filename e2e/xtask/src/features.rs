@@ -24,7 +24,7 @@ const FEATURES: &[&str] = &[
     "ureq-client",
 ];
 
-/// Checks the default build, and that the check would find what it looks for.
+/// Checks what `cargo build --release --bin wa-gateway` takes, and that the check would find what it looks for.
 pub(crate) fn audit() -> Outcome {
     let shipped = match tree(&[]) {
         Ok(tree) => violations(&tree),
@@ -45,13 +45,18 @@ pub(crate) fn audit() -> Outcome {
 /// Every package of the gateway and the features that are on in it: `name v1.0.0|one,two`.
 fn tree(arguments: &[&str]) -> Result<String, String> {
     let mut command = cargo();
-    command.args(["tree", "--locked", "-p", "wa-gateway", "-e", "normal,build", "--target", "all"]);
+    // No package is named: that would leave out what `cargo build --release` unifies from others.
+    command.args(["tree", "--locked", "-e", "normal,build", "--target", "all"]);
     command.args(["--prefix", "none", "--format", "{p}|{f}"]).args(arguments);
     let output = command.output().map_err(|error| format!("cargo tree did not start: {error}"))?;
-    if output.status.success() {
-        String::from_utf8(output.stdout).map_err(|error| error.to_string())
+    if !output.status.success() {
+        return Err(format!("cargo tree failed: {}", String::from_utf8_lossy(&output.stderr)));
+    }
+    let tree = String::from_utf8(output.stdout).map_err(|error| error.to_string())?;
+    if tree.starts_with("wa-gateway ") {
+        Ok(tree)
     } else {
-        Err(format!("cargo tree failed: {}", String::from_utf8_lossy(&output.stderr)))
+        Err("the workspace's default member is not the gateway".to_owned())
     }
 }
 

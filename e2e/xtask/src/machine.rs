@@ -15,12 +15,14 @@ use crate::{
 /// A program that must be there, and the Debian package that brings it.
 const PROGRAMS: &[(&str, &str)] = &[
     ("cc", "gcc libc6-dev"),
+    ("chromium", "chromium"),
     ("curl", "curl"),
     ("nats-server", "nats-server"),
     ("node", "nodejs"),
     ("npm", "npm"),
     ("pkg-config", "pkg-config"),
     ("postgres", "postgresql"),
+    ("promtool", "prometheus"),
     ("psql", "postgresql"),
     ("python3", "python3 python3-venv"),
     ("setpriv", "util-linux"),
@@ -47,12 +49,25 @@ pub(crate) fn prepare() -> Way {
         return Way::Here;
     }
     say(format_args!("missing: {}", wanted.join(" ")));
+    if installer().is_none() && works(Command::new("docker").arg("info")) {
+        return Way::Container(in_container());
+    }
+    match install(&wanted) {
+        Outcome::Failed(problem) | Outcome::Skipped(problem) => Way::Not(problem),
+        Outcome::Passed => match packages(&missing()).as_slice() {
+            [] => Way::Here,
+            still => Way::Not(format!("still missing after the installation: {}", still.join(" "))),
+        },
+    }
+}
+
+/// Installs packages; skipped, with what to do, where we may not.
+pub(crate) fn install(wanted: &[&str]) -> Outcome {
     let Some(installer) = installer() else {
-        return if works(Command::new("docker").arg("info")) {
-            Way::Container(in_container())
-        } else {
-            Way::Not(format!("install these packages and try again: apt-get install {}", wanted.join(" ")))
-        };
+        return Outcome::Skipped(format!(
+            "install these packages and try again: apt-get install {}",
+            wanted.join(" ")
+        ));
     };
     let apt = |arguments: &[&str]| {
         let mut command = Command::new(installer.first().copied().unwrap_or("apt-get"));
@@ -63,14 +78,8 @@ pub(crate) fn prepare() -> Way {
     // An old list of packages may do; a package that is not there will say so.
     apt(&["update", "--quiet"]);
     let mut arguments = vec!["install", "--yes", "--quiet", "--no-install-recommends"];
-    arguments.extend(&wanted);
-    match apt(&arguments) {
-        Outcome::Failed(problem) => Way::Not(problem),
-        Outcome::Passed | Outcome::Skipped(_) => match packages(&missing()).as_slice() {
-            [] => Way::Here,
-            still => Way::Not(format!("still missing after the installation: {}", still.join(" "))),
-        },
-    }
+    arguments.extend(wanted);
+    apt(&arguments)
 }
 
 /// The command that installs packages, if we may use it.

@@ -2,9 +2,14 @@
 //! library, so that it is built in seconds.
 
 mod checks;
+mod dashboard;
+mod demo;
+mod docker;
 mod features;
+mod kubernetes;
 mod machine;
 mod node;
+mod rules;
 mod schemathesis;
 mod step;
 
@@ -18,17 +23,28 @@ cargo xtask test [--only STEP]... [--with-deny]
       fmt        formatting
       features   nothing that is for tests only is in a default build
       deny       licences, banned crates and their sources (needs cargo-deny)
-      npm        the packages of e2e/interop, as its lock file says
+      rules      Prometheus's rules and their cases, and the dashboard
+      npm        the packages of web, e2e/interop and e2e/dashboard, as their lock files say
+      web        types, lint and unit tests of the dashboard
       clippy     lints, all targets
       unit       unit tests
       e2e        integration and end-to-end tests
       schemathesis
                  requests made up from openapi.json, to a running gateway
+      docker     the image and docker-compose.yml, where a Docker engine can be had
+      chart      the Helm chart, by Helm itself (built when it is missing and Go is there)
+      k8s        the chart and the runners' autoscaler with a real API server: the one in KUBECONFIG, or one of
+                 our own, which is built only when this step is named, and kept
     --only STEP  runs that step only; may be given several times
     --with-deny  installs cargo-deny when it is missing (as is done when CI is set)
 cargo xtask chaos [NAME]... [--short] [--sessions N] [--lenient]
     What can go wrong with the separate services, in its long form and with a release build: all scenarios, or those
     named (`list` names them). Figures are printed and written to target/chaos.
+cargo xtask screenshots
+    Builds the demo and takes the pictures of the dashboard's pages into docs/screenshots.
+cargo xtask docker [--keep]
+    The same with images that are built from their sources as users build them, the one that ships too.
+    --keep leaves the demo running.
 cargo xtask audit-features
     The step `features` alone.
 cargo xtask help
@@ -41,6 +57,9 @@ enum Task {
     Test(Options),
     /// With what the suite itself is told.
     Chaos(Vec<String>),
+    Screenshots,
+    /// With what the checks themselves are told.
+    Docker(Vec<String>),
     AuditFeatures,
     Help,
 }
@@ -59,23 +78,33 @@ enum Check {
     Fmt,
     Features,
     Deny,
+    Rules,
     Npm,
+    Web,
     Clippy,
     Unit,
     EndToEnd,
     Schemathesis,
+    Docker,
+    Chart,
+    Cluster,
 }
 
 impl Check {
-    const ALL: [(&str, Self); 8] = [
+    const ALL: [(&str, Self); 13] = [
         ("fmt", Self::Fmt),
         ("features", Self::Features),
         ("deny", Self::Deny),
+        ("rules", Self::Rules),
         ("npm", Self::Npm),
+        ("web", Self::Web),
         ("clippy", Self::Clippy),
         ("unit", Self::Unit),
         ("e2e", Self::EndToEnd),
         ("schemathesis", Self::Schemathesis),
+        ("docker", Self::Docker),
+        ("chart", Self::Chart),
+        ("k8s", Self::Cluster),
     ];
 }
 
@@ -96,9 +125,11 @@ fn parse(arguments: &[&str]) -> Result<Task, String> {
     let (command, rest) = arguments.split_first().unwrap_or((&"help", &[]));
     match *command {
         "help" | "--help" | "-h" => Ok(Task::Help),
+        "screenshots" if rest.is_empty() => Ok(Task::Screenshots),
         "audit-features" if rest.is_empty() => Ok(Task::AuditFeatures),
         "test" => parse_options(rest).map(Task::Test),
         "chaos" => Ok(Task::Chaos(rest.iter().map(|&argument| argument.to_owned()).collect())),
+        "docker" => Ok(Task::Docker(rest.iter().map(|&argument| argument.to_owned()).collect())),
         other => Err(format!("unknown: {other}")),
     }
 }
@@ -130,12 +161,14 @@ fn main() -> ExitCode {
             say(HELP);
             true
         }
+        Ok(Task::Screenshots) => dashboard::screenshots(),
         Ok(Task::AuditFeatures) => {
             let mut report = Report::default();
             report.step("features", features::audit) == Outcome::Passed
         }
         Ok(Task::Test(options)) => checks::run(&options),
         Ok(Task::Chaos(arguments)) => checks::chaos(&arguments),
+        Ok(Task::Docker(arguments)) => checks::docker(arguments),
         Err(problem) => {
             say(format_args!("{problem}\n\n{HELP}"));
             false
@@ -151,10 +184,12 @@ mod tests {
     #[test]
     fn the_command_line_is_understood_or_refused() {
         let test = |only: &[Check], with_deny| Ok(Task::Test(Options { only: only.to_vec(), with_deny }));
-        let table: [(&[&str], Result<Task, String>); 9] = [
+        let table: [(&[&str], Result<Task, String>); 11] = [
             (&[], Ok(Task::Help)),
             (&["audit-features"], Ok(Task::AuditFeatures)),
+            (&["screenshots"], Ok(Task::Screenshots)),
             (&["test"], test(&[], false)),
+            (&["docker", "--keep"], Ok(Task::Docker(vec!["--keep".into()]))),
             (&["chaos", "scale", "--short"], Ok(Task::Chaos(vec!["scale".into(), "--short".into()]))),
             (
                 &["test", "--with-deny", "--only", "fmt", "--only", "e2e"],

@@ -1,4 +1,4 @@
-//! Node.js, and the packages of `e2e/interop`.
+//! Node.js, and the packages of the dashboard and of the tests that need it.
 
 use std::{
     env, fs,
@@ -15,22 +15,27 @@ use crate::{
 const OLDEST: u32 = 20;
 /// What npm brings in the place of an older one: Debian 12 has 18.
 const PACKAGE: &str = "node@22";
-const FOLDER: &str = "e2e/interop";
+const FOLDERS: [&str; 3] = ["web", "e2e/interop", "e2e/dashboard"];
 
-/// Installs the packages exactly as the lock file says, unless they are there already.
+/// Installs the packages exactly as the lock files say, unless they are there already.
 pub(crate) fn install() -> Outcome {
     if let Outcome::Failed(problem) = runtime() {
         return Outcome::Failed(problem);
     }
-    let lock = Path::new(FOLDER).join("package-lock.json");
-    let installed = Path::new(FOLDER).join("node_modules/.installed");
+    let outcomes = FOLDERS.iter().map(|folder| install_in(folder));
+    outcomes.fold(Outcome::Passed, |so_far, outcome| if so_far == Outcome::Passed { outcome } else { so_far })
+}
+
+fn install_in(folder: &str) -> Outcome {
+    let lock = Path::new(folder).join("package-lock.json");
+    let installed = Path::new(folder).join("node_modules/.installed");
     let wanted = fs::read(&lock).unwrap_or_default();
     if fs::read(&installed).is_ok_and(|installed| installed == wanted) {
         return Outcome::Passed;
     }
     let mut npm = Command::new("npm");
     // No package needs its scripts to be run here.
-    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", FOLDER]);
+    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", folder]);
     on_the_path(&mut npm);
     let outcome = run(&mut npm);
     if outcome == Outcome::Passed && fs::write(installed, wanted).is_err() {

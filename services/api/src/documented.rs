@@ -38,11 +38,16 @@ impl Answer {
     }
 }
 
-const ANSWERS: [Answer; 9] = [
+const ANSWERS: [Answer; 10] = [
     answer(Trait::Body, "400", "The body is not what it should be: `message` names the first wrong field"),
     answer(Trait::Secured, "401", "No credentials, or wrong ones")
         .with("WWW-Authenticate", "How to present them"),
-    answer(Trait::Writes, "403", "A browser sent this request from another site"),
+    answer(
+        Trait::Writes,
+        "403",
+        "The API key is not for this, or a browser sent this request from another site",
+    ),
+    answer(Trait::Secured, "403", "The API key is not for this"),
     answer(Trait::Body, "408", "The body did not arrive in time"),
     answer(Trait::Body, "413", "The body is too large"),
     answer(Trait::Secured, "429", "Too many failed logins from this address or for this name")
@@ -187,7 +192,7 @@ mod tests {
     fn a_route_lists_what_it_may_answer_and_nothing_else() {
         let document = json!(crate::openapi());
         assert_eq!(statuses(&document, "get", "/health"), ["200", "500"]);
-        assert_eq!(statuses(&document, "get", "/session"), ["200", "401", "429", "500", "503"]);
+        assert_eq!(statuses(&document, "get", "/session"), ["200", "401", "403", "429", "500", "503"]);
         let logout = statuses(&document, "post", "/session/logout");
         assert_eq!(logout, ["200", "400", "401", "403", "408", "413", "429", "500", "503", "507"]);
         let own = &document["paths"]["/session/logout"]["post"]["responses"]["403"]["description"];

@@ -9,15 +9,18 @@ use std::{
         LazyLock,
         atomic::{AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use axum::{
-    extract::Request,
+    extract::{MatchedPath, Request},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use futures::FutureExt as _;
+use telemetry::{Value, metrics, trace};
+use tracing::{Instrument as _, Span};
 
 use crate::error::{Cause, Problem};
 
@@ -31,9 +34,41 @@ const ANY_ORIGIN: HeaderValue = HeaderValue::from_static("*");
 const METHODS: HeaderValue = HeaderValue::from_static("GET,HEAD,PUT,POST,DELETE,PATCH");
 
 pub(crate) async fn edge(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let span = span(&request, route.as_ref());
+    let response = answer(request, next, route.as_ref()).instrument(span.clone()).await;
+    let status = response.status();
+    trace::attribute(&span, "http.response.status_code", i64::from(status.as_u16()));
+    if status.is_server_error() {
+        trace::failed(&span, || status.to_string());
+    }
+    response
+}
+
+/// The trace goes on with the caller's, where there is one. Probes are no traces.
+fn span(request: &Request, route: Option<&MatchedPath>) -> Span {
+    let route = route.map_or("none", MatchedPath::as_str);
+    if matches!(route, "/health" | "/ready") {
+        return Span::none();
+    }
+    let method = word(request.method());
+    let span = telemetry::span!(
+        "server",
+        "request",
+        otel.name = format!("{method} {route}"),
+        http.request.method = method,
+        http.route = route
+    );
+    let parent = request.headers().get(trace::TRACEPARENT).and_then(|value| value.to_str().ok());
+    trace::follow(&span, parent);
+    span
+}
+
+async fn answer(request: Request, next: Next, route: Option<&MatchedPath>) -> Response {
     let id = request_id(request.headers());
     let method = request.method().clone();
     let uri = request.uri().clone();
+    let began = Instant::now();
     let mut response = if method == Method::OPTIONS {
         preflight(request.headers())
     } else {
@@ -42,13 +77,14 @@ pub(crate) async fn edge(request: Request, next: Next) -> Response {
             .await
             .unwrap_or_else(|panic| Problem::internal(panic_message(&*panic)).into_response())
     };
+    count(&method, route, response.status(), began.elapsed());
     if response.status().is_server_error() {
         let cause = response.extensions().get::<Cause>().map_or("", |Cause(cause)| cause);
         tracing::error!(
             request.id = id.to_str().unwrap_or_default(),
             http.method = %method,
             // Without the query string, which may carry messages.
-            url.path = uri.path(),
+            url.path = shown(uri.path()),
             http.status = response.status().as_u16(),
             error = cause,
             "a request failed"
@@ -58,6 +94,32 @@ pub(crate) async fn edge(request: Request, next: Next) -> Response {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, ANY_ORIGIN);
     headers.insert(REQUEST_ID, id);
     response
+}
+
+/// What metrics and traces call a method; callers can make up others.
+fn word(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        Method::PATCH => "PATCH",
+        _ => "_OTHER",
+    }
+}
+
+/// What is no route of ours is one line among the metrics, whatever it is called.
+fn count(method: &Method, route: Option<&MatchedPath>, status: StatusCode, took: Duration) {
+    let route = route.map_or_else(|| "none".to_owned(), |route| route.as_str().to_owned());
+    let labels: [Value; 3] = [word(method).into(), route.into(), Value::I64(i64::from(status.as_u16()))];
+    metrics().http_requests.record(took.as_secs_f64(), labels);
+}
+
+/// A path as the log may have it: a link opens something to whoever reads it.
+fn shown(path: &str) -> &str {
+    if path.starts_with("/link/") { "/link/…" } else { path }
 }
 
 /// Any origin may ask for anything: with `*`, browsers leave their ambient credentials out.

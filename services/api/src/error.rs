@@ -25,6 +25,8 @@ pub(crate) struct Problem {
     message: Cow<'static, str>,
     retry_after: Option<Duration>,
     cause: Option<Arc<str>>,
+    /// A 401 has a browser ask for a name and a password.
+    challenges: bool,
 }
 
 /// The body of every error.
@@ -43,12 +45,18 @@ pub(crate) struct Cause(pub(crate) Arc<str>);
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code, message: message.into(), retry_after: None, cause: None }
+        Self { status, code, message: message.into(), retry_after: None, cause: None, challenges: true }
     }
 
     /// When the same request may go better.
     pub(crate) fn retry_after(mut self, pause: Duration) -> Self {
         self.retry_after = Some(pause);
+        self
+    }
+
+    /// Without asking for a name and a password.
+    pub(crate) fn without_challenge(mut self) -> Self {
+        self.challenges = false;
         self
     }
 
@@ -72,7 +80,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response =
             json::answer(self.status, &ProblemBody { message: &self.message, code: self.code });
-        if self.status == StatusCode::UNAUTHORIZED {
+        if self.status == StatusCode::UNAUTHORIZED && self.challenges {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
         }
         if let Some(pause) = self.retry_after {

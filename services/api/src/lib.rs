@@ -7,11 +7,13 @@
 //! 2. Its `From<Error> for Problem`: which status, code and words.
 //! 3. One line in `router.rs`, and one among the paths of its document. A body of which the text says "as `data`" gets
 //!    its envelope there, and the answers that every route may give are added (`documented.rs`).
-//! 4. `UPDATE_DOCS=1 cargo test -p api` writes `openapi.json` anew.
+//! 4. What a key must be for to open it, in `auth/scopes.rs`. Without that it is for people only.
+//! 5. `UPDATE_DOCS=1 cargo test -p api` writes `openapi.json` anew.
 
 mod access;
 mod announce;
 mod asking;
+mod audit;
 mod auth;
 mod documented;
 mod edge;
@@ -27,6 +29,7 @@ mod router;
 mod routes;
 mod sending;
 mod serve;
+mod shares;
 mod state;
 mod stopping;
 mod stream;

@@ -3,31 +3,40 @@
 
 use axum::{
     body::Body,
-    http::{HeaderValue, Response, header},
+    http::{HeaderName, HeaderValue, Response, header},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
+const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
+const NO_DEVICES: &str = "camera=(), geolocation=(), microphone=(), payment=(), usb=()";
+
+/// What a page may not do that has its addresses and no forms of the browser's own.
+const CLOSED: &str = "; connect-src 'self'; base-uri 'none'; form-action 'none'";
 
 /// A page; `{{name}}` in its text stands for a value, which is escaped, and `{{nonce}}` for the policy's nonce.
 pub(crate) fn page(template: &str, values: &[(&str, &str)]) -> Response<Body> {
     let nonce = URL_SAFE_NO_PAD.encode(secrets::random_bytes::<16>());
     let sources = format!("script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src data:");
-    html(filled(template, &nonce, values), &sources)
+    html(filled(template, &nonce, values), &format!("{sources}{CLOSED}"))
 }
 
 /// A page whose script and style are files of this gateway: nothing that stands in the page itself runs.
 pub(crate) fn page_with_files(template: &str, values: &[(&str, &str)]) -> Response<Body> {
-    html(filled(template, "", values), "script-src 'self'; style-src 'self'; img-src 'self' data:")
+    let sources = "script-src 'self'; style-src 'self'; img-src 'self' data:";
+    html(filled(template, "", values), &format!("{sources}{CLOSED}"))
 }
 
-fn html(text: String, sources: &str) -> Response<Body> {
-    let policy = format!(
-        "default-src 'none'; {sources}; connect-src 'self'; base-uri 'none'; form-action 'none'; \
-         frame-ancestors 'none'"
-    );
+/// A page that may load from `sources` and nothing else, and that no other page can show or reach into.
+pub(crate) fn html(text: String, sources: &str) -> Response<Body> {
+    let policy = format!("default-src 'none'; {sources}; frame-ancestors 'none'");
     let mut response = file(text, "text/html; charset=utf-8");
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(OPENER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.insert(PERMISSIONS_POLICY, HeaderValue::from_static(NO_DEVICES));
     if let Ok(policy) = HeaderValue::from_str(&policy) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }

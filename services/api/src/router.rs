@@ -9,7 +9,7 @@ use utoipa::{
     Modify, OpenApi,
     openapi::{
         Deprecated, InfoBuilder,
-        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 
@@ -18,8 +18,8 @@ use crate::{
     edge::edge,
     error,
     routes::{
-        contact, dashboard, delivery, endpoint, event, media, message, pages, runner, session, status,
-        system, user, webhook_auth,
+        api_key, app, audit, auth, contact, dashboard, delivery, endpoint, event, link, media, message,
+        pages, runner, session, status, system, user, webhook_auth,
     },
     sending,
     state::ApiState,
@@ -32,7 +32,13 @@ pub fn router(state: ApiState) -> Router {
         .route("/health", get(system::health::handler))
         .route("/ready", get(system::ready::handler))
         .route("/openapi.json", get(system::openapi::handler))
+        .route("/auth/login", post(auth::login::handler))
+        .route("/auth/logout", post(auth::logout::handler))
+        .route("/auth/me", get(auth::me::handler))
+        .route("/api-keys", get(api_key::list::handler).post(api_key::create::handler))
+        .route("/api-keys/{id}", delete(api_key::revoke::handler))
         .route("/session", get(session::list::handler))
+        .route("/sessions", get(session::page::handler))
         .route("/session/start", post(session::start::handler).get(session::start_page::handler).head(none))
         .route("/session/logout", any(session::logout::handler))
         .route("/session/{name}", get(session::get::handler))
@@ -42,6 +48,13 @@ pub fn router(state: ApiState) -> Router {
         .route("/session/{name}/qr", get(session::qr::handler))
         .route("/session/{name}/qr/events", get(session::qr_events::handler))
         .route("/session/{name}/events", get(session::history::handler))
+        .route("/session/{name}/messages", get(session::messages::handler))
+        .route("/session/{name}/stats", get(session::stats::handler))
+        .route("/session/{name}/picture", get(session::picture::handler))
+        .route("/session/{name}/share", post(session::share::handler).delete(session::revoke_share::handler))
+        .route("/link/{token}/state", get(link::state::handler))
+        .route("/link/{token}/qr/events", get(link::qr_events::handler))
+        .route("/link/{token}/pair-code", post(link::pair_code::handler))
         .route("/events", get(event::stream::handler))
         .route("/message/send-text", post(message::send_text::handler).get(send_text_query).head(none))
         .route("/message/send-image", post(message::send_image::handler))
@@ -62,6 +75,8 @@ pub fn router(state: ApiState) -> Router {
         .route("/message/{id}", get(message::get::handler))
         .route("/contact/check", post(contact::check::handler))
         .route("/profile", post(contact::profile::handler))
+        .route("/admin/audit", get(audit::list::handler))
+        .route("/admin/fleet", get(runner::fleet::handler))
         .route("/admin/runners", get(runner::list::handler))
         .route("/admin/runners/{id}/drain", post(runner::drain::handler))
         .route("/admin/sessions/{name}/move", post(runner::move_session::handler))
@@ -77,6 +92,10 @@ pub fn router(state: ApiState) -> Router {
         .route("/dashboard/callback", put(dashboard::set_callback::handler))
         .route("/dashboard/start-session", post(dashboard::start_session::handler))
         .route("/dashboard/disconnect-session", post(dashboard::disconnect_session::handler))
+        .route("/app", get(app::get::handler))
+        .route("/app/", get(app::get::handler))
+        .route("/app/{*path}", get(app::get::handler))
+        .route("/link/{token}", get(app::link::handler))
         .route("/docs", get(pages::docs::handler))
         .route("/docs/{file}", get(pages::docs::file))
         .route("/assets/{file}", get(pages::asset::handler))
@@ -112,7 +131,9 @@ use message::send_text_query::handler as send_text_query;
 #[openapi(
     info(title = "WhatsApp gateway", description = "Send and receive WhatsApp messages over HTTP."),
     tags(
+        (name = "auth", description = "Logging in to the dashboard, and keys for programs"),
         (name = "session", description = "Numbers: link them, list them, unlink them"),
+        (name = "link", description = "What a link to a session's code opens, without an account"),
         (name = "message", description = "Messages: send them, see how far they came"),
         (name = "contact", description = "The people at the other side"),
         (name = "event", description = "What happens, as it happens"),
@@ -126,6 +147,11 @@ use message::send_text_query::handler as send_text_query;
         (name = "system", description = "The process itself"),
     ),
     paths(
+        auth::login::handler, auth::logout::handler, auth::me::handler, api_key::list::handler,
+        api_key::create::handler, api_key::revoke::handler, audit::list::handler,
+        session::page::handler, session::messages::handler, session::stats::handler, session::picture::handler,
+        session::share::handler, session::revoke_share::handler, link::state::handler, link::qr_events::handler,
+        link::pair_code::handler, runner::fleet::handler,
         session::list::handler, session::start::handler, session::start_page::handler, session::logout::handler,
         session::get::handler, session::restart::handler, session::stop::handler, session::pair_code::handler,
         session::qr::handler, session::qr_events::handler, session::history::handler, event::stream::handler,
@@ -141,7 +167,7 @@ use message::send_text_query::handler as send_text_query;
         user::list::handler, user::create::handler, user::delete::handler, user::set_password::handler,
         user::configure::handler, dashboard::session_info::handler, dashboard::set_callback::handler,
         dashboard::start_session::handler, dashboard::disconnect_session::handler,
-        pages::dashboard::handler, pages::admin::handler, pages::docs::handler,
+        pages::dashboard::handler, pages::admin::handler, pages::docs::handler, app::link::handler,
         webhook_auth::get::handler, webhook_auth::set::handler, webhook_auth::obtain_token::handler,
         webhook_auth::exchange_code::handler, webhook_auth::set_for_user::handler,
         webhook_auth::authorize::handler, endpoint::list::handler, endpoint::create::handler,
@@ -150,7 +176,7 @@ use message::send_text_query::handler as send_text_query;
         delivery::get::handler, delivery::replay::handler, delivery::replay_many::handler,
     ),
     components(schemas(error::ProblemBody, sending::SentBody)),
-    security(("basic" = [])),
+    security(("basic" = []), ("api_key" = []), ("cookie" = [])),
     modifiers(&Finish),
 )]
 struct Document;
@@ -170,6 +196,10 @@ impl Modify for Finish {
                 "Name and password of a user; the admin's come from the environment",
             ),
         );
+        let about = "A key of `POST /api-keys`, `wag_…`; it opens the routes that its scopes are for";
+        components.add_security_scheme("api_key", scheme(HttpAuthScheme::Bearer, about));
+        let cookie = ApiKeyValue::with_description("wag_session", "What `POST /auth/login` sets");
+        components.add_security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
         components.add_security_scheme("status_token", scheme(HttpAuthScheme::Bearer, "`STATUS_TOKEN`"));
         // Rust's own attribute would be a warning at its route above.
         let deprecated =

@@ -3,27 +3,33 @@
 use std::{ops::Deref, sync::Arc, time::Duration};
 
 use bus::Bus;
+use dashboard::Dashboard;
 use domain::{SharedClock, media::MediaLimits};
 use ipnet::IpNet;
 use media::{Links, MediaStore};
 use secrecy::SecretString;
-use secrets::{KeyedHash, Passwords};
+use secrets::{KeyRing, KeyedHash, Passwords};
 use storage::Database;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     auth::{Credentials, LoginLimits},
-    routes::system::Readiness,
+    routes::{session::picture::Pictures, system::Readiness},
     sending::Numbers,
+    shares::Guests,
     stream::Streams,
 };
+
+/// Charts that are counted at the same time.
+const CHARTS_AT_ONCE: usize = 2;
 
 /// What an operator can set about the API.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Bearer token that opens `/status`; one of less than 24 characters counts as none.
     pub status_token: Option<SecretString>,
-    /// Proxies whose `X-Forwarded-For` is believed.
+    /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Failed logins before a caller must wait.
     pub login_limits: LoginLimits,
@@ -91,11 +97,16 @@ pub struct Parts {
     pub media: MediaStore,
     /// Checks links to files.
     pub links: Links,
+    /// Signs links to a session's code.
+    pub keys: KeyRing,
+    /// Fetches pictures from WhatsApp.
+    pub egress: egress::Client,
     pub passwords: Passwords,
     pub keyed_hash: KeyedHash,
     pub clock: SharedClock,
     /// Sends test events, and gets OAuth2 tokens.
     pub webhooks: webhooks::Sender,
+    pub dashboard: Dashboard,
     pub settings: Settings,
     /// Cancelled when the process is to stop: requests that wait for something are answered.
     pub shutdown: CancellationToken,
@@ -110,8 +121,11 @@ pub struct Shared {
     pub(crate) bus: Bus,
     pub(crate) media: MediaStore,
     pub(crate) links: Links,
+    pub(crate) keys: KeyRing,
+    pub(crate) egress: egress::Client,
     pub(crate) clock: SharedClock,
     pub(crate) webhooks: webhooks::Sender,
+    pub(crate) dashboard: Dashboard,
     pub(crate) settings: Settings,
     pub(crate) shutdown: CancellationToken,
     pub(crate) passwords: Passwords,
@@ -119,23 +133,44 @@ pub struct Shared {
     pub(crate) numbers: Numbers,
     pub(crate) readiness: Readiness,
     pub(crate) streams: Streams,
+    pub(crate) guests: Guests,
+    pub(crate) pictures: Pictures,
+    /// Held while a chart is counted: it reads much.
+    pub(crate) charts: Semaphore,
 }
 
 impl ApiState {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { database, bus, media, links, passwords, keyed_hash, clock, webhooks, settings, shutdown } =
-            parts;
+        let Parts {
+            database,
+            bus,
+            media,
+            links,
+            keys,
+            egress,
+            passwords,
+            keyed_hash,
+            clock,
+            webhooks,
+            dashboard,
+            ..
+        } = parts;
+        let (settings, shutdown) = (parts.settings, parts.shutdown);
+        let limits = &settings.login_limits;
         let credentials =
-            Credentials::new(database.clone(), passwords.clone(), keyed_hash, &settings.login_limits);
+            Credentials::new(database.clone(), clock.clone(), passwords.clone(), keyed_hash, limits);
         let streams = Streams::new(settings.max_streams);
         Self(Arc::new(Shared {
             database,
             bus,
             media,
             links,
+            keys,
+            egress,
             clock,
             webhooks,
+            dashboard,
             settings,
             shutdown,
             passwords,
@@ -143,6 +178,9 @@ impl ApiState {
             numbers: Numbers::default(),
             readiness: Readiness::default(),
             streams,
+            guests: Guests::default(),
+            pictures: Pictures::default(),
+            charts: Semaphore::new(CHARTS_AT_ONCE),
         }))
     }
 }

@@ -4,17 +4,19 @@ use std::{num::NonZeroU32, pin::Pin, sync::Arc, time::Duration};
 
 use bus::{Bus, ConnectError, NatsLogin, NatsOptions};
 use config::{Access, Config, DatabaseTarget, Synchronous};
+use dashboard::Dashboard;
 use domain::{SharedClock, SystemClock, UserId, media::MediaLimits};
 use egress::EgressOptions;
 use media::{Links, MediaStore};
 use secrecy::SecretString;
 use secrets::{KeyRing, KeyedHash, Passwords};
 use storage::Database;
+use telemetry::metrics;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use whatsapp::WhatsApp;
 
-use crate::{Roles, StartError, probes::Running};
+use crate::{Roles, StartError, autoscaler, census::Counting, probes::Running};
 
 /// How long to wait before trying again to reach a database server.
 const RECONNECT: Duration = Duration::from_secs(2);
@@ -37,6 +39,7 @@ pub(crate) struct Foundation {
     links: Links,
     egress: egress::Client,
     webhooks: webhooks::Sender,
+    autoscaler: Option<kubernetes::Autoscaler>,
     config: Config,
 }
 
@@ -104,6 +107,8 @@ impl Foundation {
             },
         )
         .map_err(StartError::settings)?;
+        let autoscaler =
+            if roles.has_runner() { autoscaler(config, roles, &database, &clock).await? } else { None };
         Ok(Self {
             database,
             bus,
@@ -115,6 +120,7 @@ impl Foundation {
             links,
             egress,
             webhooks,
+            autoscaler,
             config: config.clone(),
         })
     }
@@ -135,9 +141,19 @@ impl Foundation {
             alive = Some(is_alive);
             work.push(runner);
         }
+        if let Some(autoscaler) = &self.autoscaler {
+            let (autoscaler, stop) = (autoscaler.clone(), stop());
+            work.push(Role::new("autoscaler", async move {
+                autoscaler.run(stop).await;
+                Ok(())
+            }));
+        }
         if roles.has_dispatcher() {
             work.push(self.webhook_dispatcher(stop())?);
+            work.push(self.census(stop()));
         }
+        let bus = self.bus.clone();
+        metrics().bus_connected.ask(move || f64::from(u8::from(bus.is_connected())));
         let running = Running::new(self.database.clone(), self.bus.clone(), alive, stop());
         Ok((work, running))
     }
@@ -149,10 +165,13 @@ impl Foundation {
             bus: self.bus.clone(),
             media: self.media.clone(),
             links: self.links.clone(),
+            keys: KeyRing::clone(&self.keys),
+            egress: self.egress.clone(),
             passwords: self.passwords.clone(),
             keyed_hash: KeyedHash::random(),
             clock: Arc::clone(&self.clock),
             webhooks: self.webhooks.clone(),
+            dashboard: Dashboard::built_in(),
             settings: api::Settings {
                 status_token: access.status_token.clone(),
                 trusted_proxies: http.trusted_proxies.clone(),
@@ -195,7 +214,11 @@ impl Foundation {
                 clock: Arc::clone(&self.clock),
             },
             session_runner::Settings {
-                name: settings.name.clone().unwrap_or_else(hostname),
+                name: process_name(&self.config),
+                place: storage::Placement {
+                    pod: self.config.kubernetes.pod.clone(),
+                    node: self.config.kubernetes.node.clone(),
+                },
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 capacity: settings.capacity,
                 lease: settings.lease,
@@ -254,6 +277,7 @@ impl Foundation {
                 hold: settings.timeout * 2 + Duration::from_secs(30),
                 events_retention: days(settings.events_retention_days),
                 messages_retention: days(self.config.send.messages_retention_days),
+                audit_retention: days(self.config.access.audit_retention_days),
                 ..webhook_dispatcher::Settings::default()
             },
         )
@@ -263,6 +287,21 @@ impl Foundation {
             Ok(())
         }))
     }
+
+    /// What one process counts for the metrics of all.
+    fn census(&self, stop: CancellationToken) -> Role {
+        let counting = Counting { database: self.database.clone(), clock: Arc::clone(&self.clock) };
+        Role::new("census", async move {
+            counting.run(stop).await;
+            Ok(())
+        })
+    }
+}
+
+/// What a process is called.
+#[must_use]
+pub fn process_name(config: &Config) -> String {
+    config.runner.name.clone().unwrap_or_else(hostname)
 }
 
 /// A time in days; 0 stands for ever.
@@ -334,7 +373,7 @@ async fn connect(config: &Config, roles: Roles) -> Result<Bus, StartError> {
     let options = NatsOptions {
         url: url.secret().clone(),
         prefix: config.nats.prefix.clone(),
-        name: format!("wa-gateway {} {}", roles.name(), config.runner.name.clone().unwrap_or_else(hostname)),
+        name: format!("wa-gateway {} {}", roles.name(), process_name(config)),
         login: nats_login(&config.nats),
         ca_file: config.nats.ca_file.clone(),
     };
@@ -411,7 +450,7 @@ fn at_least_one(number: impl TryInto<u32>) -> NonZeroU32 {
 }
 
 /// The name of this machine, as Linux tells it.
-fn hostname() -> String {
+pub(crate) fn hostname() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .map(|name| name.trim().to_owned())
         .ok()

@@ -1,14 +1,18 @@
 //! The gateway as one piece: the roles, wired together, with a beginning and an end.
 //!
-//! [`import()`] takes over the users of the Node gateway.
+//! [`import()`] takes over the users of the Node gateway; [`backup`] makes backups and restores them.
 //!
 //! [`Gateway::start`] binds the process's address, where it answers for itself from the first moment, and opens the
 //! database and the bus; [`Gateway::run_until`] runs the roles until it is told to stop: softly first, which hands
 //! everything over, hard the second time.
 
+mod autoscaler;
+pub mod backup;
+mod census;
 mod foundation;
 mod import;
 pub mod lifecycle;
+mod metrics_endpoint;
 mod probes;
 
 use std::{net::SocketAddr, time::Duration};
@@ -17,10 +21,11 @@ use config::Config;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-pub use foundation::open_database;
 use foundation::{Foundation, Role};
+pub use foundation::{open_database, process_name};
 pub use import::{Report, import};
 use lifecycle::{Signals, Stop};
+pub use metrics_endpoint::MetricsEndpoint;
 use probes::Probes;
 use storage::Database;
 

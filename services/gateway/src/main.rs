@@ -44,6 +44,19 @@ enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Back up the database and the files of messages to one sealed file; the gateway may go on running.
+    ///
+    /// For SQLite. It opens with the gateway's keys only, which are not in it.
+    Backup {
+        /// The file to make; `-` for standard output.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+        /// Leave the files of messages out.
+        #[arg(long)]
+        without_media: bool,
+    },
+    /// Put a backup in place of a gateway that does not run. Its sessions connect without a scan.
+    Restore(commands::restore::Arguments),
     /// Print the description of the REST API (OpenAPI 3.1, JSON).
     Openapi,
     /// Look at the settings.
@@ -51,10 +64,14 @@ enum Command {
         #[command(subcommand)]
         command: commands::config::Command,
     },
-    /// Ask a process of the gateway on this machine whether it is able to serve; exit code 0 when it is.
+    /// Ask a process of the gateway whether it is able to serve; exit code 0 when it is.
     Healthcheck {
         /// Which one; without it, whatever runs: one with the API, else another.
+        #[arg(conflicts_with = "url")]
         role: Option<commands::healthcheck::Role>,
+        /// One elsewhere, such as `http://wa-gateway/ready`; without it, one on this machine.
+        #[arg(long)]
+        url: Option<String>,
     },
 }
 
@@ -68,9 +85,11 @@ fn main() -> ExitCode {
         Command::WebhookDispatcher => commands::webhook_dispatcher::run(config),
         Command::Migrate => commands::migrate::run(config),
         Command::Import { from, dry_run } => commands::import::run(config, &from, dry_run),
+        Command::Backup { to, without_media } => commands::backup::run(config, &to, without_media),
+        Command::Restore(arguments) => commands::restore::run(config, arguments),
         Command::Openapi => commands::openapi::run(),
         Command::Config { command } => commands::config::run(&command, config),
-        Command::Healthcheck { role } => commands::healthcheck::run(role, config),
+        Command::Healthcheck { role, url } => commands::healthcheck::run(role, url, config),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -19,6 +19,7 @@ use domain::{
 use futures::FutureExt as _;
 use rand::RngExt as _;
 use storage::{Claimed, Runner};
+use telemetry::metrics;
 use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -105,6 +106,7 @@ impl Fleet {
         let Ok(mut commands) = bus.serve::<RunnerCommand>(&subject, COMMANDS).await else { return };
         let mut next_look = Instant::now();
         loop {
+            self.count();
             if Instant::now() >= next_look {
                 let more = self.look().await.unwrap_or_else(|error| {
                     tracing::warn!(%error, "cannot look for sessions; trying again");
@@ -132,7 +134,12 @@ impl Fleet {
         }
     }
 
-    fn command(&mut self, Request { command, reply }: Request<RunnerCommand>) {
+    /// Tells how many sessions it holds.
+    fn count(&self) {
+        metrics().runner_sessions.is(u32::try_from(self.held.len()).map_or(f64::INFINITY, f64::from));
+    }
+
+    fn command(&mut self, Request { command, reply, .. }: Request<RunnerCommand>) {
         match command {
             RunnerCommand::Give { sessions, to } => {
                 for session in sessions {
@@ -307,6 +314,7 @@ impl Fleet {
         self.cut.cancel();
         while self.tasks.join_next().await.is_some() {}
         self.held.clear();
+        self.count();
     }
 }
 

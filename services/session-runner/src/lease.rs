@@ -16,6 +16,7 @@ use std::{
 
 use domain::RunnerId;
 use storage::Database;
+use telemetry::metrics;
 use tokio_util::sync::CancellationToken;
 
 /// A time on the clock of the lease: since the machine was started, its sleep included.
@@ -78,7 +79,9 @@ impl RunnerLease {
         loop {
             let began = Moment::now();
             let left = self.good_until().since(began);
-            match tokio::time::timeout(left, database.renew_runner(self.runner, lease)).await {
+            let renewed = tokio::time::timeout(left, database.renew_runner(self.runner, lease)).await;
+            metrics().runner_lease_renewal.note(Moment::now().since(began).as_secs_f64());
+            match renewed {
                 Ok(Ok(true)) => self.extend(began),
                 Ok(Ok(false)) => {
                     tracing::warn!(runner.id = %self.runner, "this runner was declared dead");
@@ -94,6 +97,7 @@ impl RunnerLease {
             }
             tokio::time::sleep(renew.saturating_sub(Moment::now().since(began))).await;
         }
+        metrics().runner_lease_losses.one();
         self.given_up.store(true, Ordering::Release);
     }
 
@@ -130,6 +134,9 @@ impl whatsapp::Lease for SessionLease {
     }
 
     fn lost(&self) {
+        if !self.lost.is_cancelled() {
+            metrics().session_lease_losses.one();
+        }
         self.lost.cancel();
     }
 }

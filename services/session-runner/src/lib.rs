@@ -47,6 +47,8 @@ pub struct Parts {
 pub struct Settings {
     /// What operators see, such as the name of the pod.
     pub name: String,
+    /// Where in a cluster it runs.
+    pub place: storage::Placement,
     /// The version of the software.
     pub version: String,
     /// The most sessions it holds.
@@ -147,6 +149,7 @@ impl SessionRunner {
             name: self.settings.name.clone(),
             version: self.settings.version.clone(),
             capacity: self.settings.capacity,
+            place: self.settings.place.clone(),
         };
         let lease = RunnerLease::begin(runner.id, self.settings.fence);
         let register = async {

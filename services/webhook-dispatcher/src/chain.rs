@@ -14,11 +14,13 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use domain::webhook::{ClaimedDelivery, Next, ORDERED_ATTEMPTS, after_attempt};
+use domain::webhook::{ClaimedDelivery, Next, ORDERED_ATTEMPTS, Outcome, after_attempt};
 use rand::RngExt as _;
 use storage::{Database, Settlement};
+use telemetry::{metrics, trace};
 use tokio::{join, sync::OwnedSemaphorePermit, time::Instant};
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, Span};
 use webhooks::{Attempt, Sender};
 
 use crate::lane::{Lane, Place};
@@ -66,12 +68,13 @@ impl Chain {
     pub(crate) async fn run(mut self) -> VecDeque<Held> {
         let mut unsettled: Option<Unsettled> = None;
         while let Some(held) = self.deliveries.pop_front() {
-            let (settled, attempt) = join!(self.settle(unsettled.take()), self.attempt(&held.delivery));
-            let Some(attempt) = attempt else {
+            let (settled, tried) = join!(self.settle(unsettled.take()), self.attempt(&held.delivery));
+            let Some((attempt, span)) = tried else {
                 self.deliveries.push_front(held);
                 break;
             };
-            let settlement = decide(&held.delivery, attempt);
+            let settlement = span.in_scope(|| decide(&held.delivery, attempt));
+            drop(span);
             let go_on = settled && lets_others_pass(settlement.next, settlement.attempts);
             unsettled = Some(Unsettled { settlement, _held: held });
             if !go_on {
@@ -83,7 +86,7 @@ impl Chain {
     }
 
     /// One attempt, when its turn comes; `None` when it should not be made now.
-    async fn attempt(&self, delivery: &ClaimedDelivery) -> Option<Attempt> {
+    async fn attempt(&self, delivery: &ClaimedDelivery) -> Option<(Attempt, Span)> {
         if self.workshop.stop.is_cancelled() {
             return None;
         }
@@ -93,9 +96,12 @@ impl Chain {
         {
             return None;
         }
-        let attempt = self.workshop.sender.attempt(delivery).await;
+        let span = span(delivery);
+        let attempt = self.workshop.sender.attempt(delivery).instrument(span.clone()).await;
+        said(&span, &attempt);
+        metrics().webhook_duration.record(attempt.took.as_secs_f64(), [class(attempt.status())]);
         self.lane.ended(attempt.took, attempt.status().is_some());
-        Some(attempt)
+        Some((attempt, span))
     }
 
     /// Stores an outcome. Tries again as long as the delivery is ours; after that others send it again. `false`
@@ -131,10 +137,56 @@ fn lets_others_pass(next: Next, attempts: i32) -> bool {
     }
 }
 
+/// One attempt, in the trace that the event began in, however long ago that was.
+fn span(delivery: &ClaimedDelivery) -> Span {
+    let span = telemetry::span!(
+        "client", "POST webhook", http.request.method = "POST", delivery.id = %delivery.id,
+        event.id = %delivery.event, endpoint.id = %delivery.endpoint, attempt = delivery.attempts + 1
+    );
+    trace::follow(&span, delivery.traceparent.as_deref());
+    span
+}
+
+fn said(span: &Span, attempt: &Attempt) {
+    if let Some(status) = attempt.status() {
+        trace::attribute(span, "http.response.status_code", i64::from(status));
+    }
+    match &attempt.outcome {
+        Outcome::Delivered { .. } => {}
+        Outcome::Refused { status, .. } => trace::failed(span, || status.to_string()),
+        Outcome::Gone => trace::failed(span, || "gone".to_owned()),
+        Outcome::Unreachable { .. } => trace::failed(span, || "no answer".to_owned()),
+    }
+}
+
+/// What metrics call an answer.
+const fn class(status: Option<u16>) -> &'static str {
+    match status {
+        None => "none",
+        Some(..200) => "1xx",
+        Some(200..300) => "2xx",
+        Some(300..400) => "3xx",
+        Some(400..500) => "4xx",
+        Some(500..) => "5xx",
+    }
+}
+
+fn count(delivery: &ClaimedDelivery, attempt: &Attempt, next: Next) {
+    match next {
+        Next::Done => {
+            let lag = (attempt.at + attempt.took).since(delivery.event.made_at());
+            metrics().webhook_lag.note(lag.as_secs_f64());
+        }
+        Next::Dead | Next::DisableEndpoint => metrics().webhooks_dead.one(),
+        Next::RetryAfter(_) => {}
+    }
+}
+
 fn decide(delivery: &ClaimedDelivery, attempt: Attempt) -> Settlement {
     let attempts = delivery.attempts.saturating_add(1);
     let since_replay = attempts.saturating_sub(delivery.earlier_attempts);
     let next = after_attempt(&attempt.outcome, since_replay, rand::rng().random());
+    count(delivery, &attempt, next);
     let status = attempt.status();
     let duration_ms = u64::try_from(attempt.took.as_millis()).unwrap_or(u64::MAX);
     if next == Next::Done {

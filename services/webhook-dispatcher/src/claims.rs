@@ -11,6 +11,7 @@ use bus::{Hints, messages::Hint, subjects};
 use domain::{DeliveryId, EndpointId, webhook::ClaimedDelivery};
 use futures::FutureExt as _;
 use rand::RngExt as _;
+use telemetry::metrics;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task::{JoinError, JoinSet},
@@ -61,6 +62,11 @@ enum Wake {
 
 impl Claims {
     pub(crate) fn new(parts: Parts, settings: Settings, sender: Sender, stop: CancellationToken) -> Self {
+        let capacity = Arc::new(Semaphore::new(settings.concurrency.get() as usize));
+        let (all, free) = (settings.concurrency.get() as usize, Arc::clone(&capacity));
+        metrics().dispatcher_in_hand.ask(move || {
+            u32::try_from(all.saturating_sub(free.available_permits())).map_or(f64::INFINITY, f64::from)
+        });
         let workshop = Workshop {
             database: parts.database.clone(),
             sender,
@@ -70,7 +76,7 @@ impl Claims {
         Self {
             workshop: Arc::new(workshop),
             stop,
-            capacity: Arc::new(Semaphore::new(settings.concurrency.get() as usize)),
+            capacity,
             lanes: HashMap::new(),
             chains: JoinSet::new(),
             to_return: Vec::new(),

@@ -28,6 +28,7 @@ pub(crate) struct Housekeeping {
     every: Duration,
     events: Option<Duration>,
     messages: Option<Duration>,
+    audit: Option<Duration>,
 }
 
 /// What a round did.
@@ -37,6 +38,9 @@ struct Round {
     deliveries: u64,
     events: u64,
     messages: u64,
+    audit: u64,
+    /// Logins and keys that are over.
+    access: u64,
 }
 
 impl Housekeeping {
@@ -47,6 +51,7 @@ impl Housekeeping {
             every: settings.housekeeping_every,
             events: settings.events_retention,
             messages: settings.messages_retention,
+            audit: settings.audit_retention,
         }
     }
 
@@ -59,8 +64,16 @@ impl Housekeeping {
             pause = self.every;
             match self.round().await {
                 Ok(round) if round == Round::default() => {}
-                Ok(Round { given_up, deliveries, events, messages }) => {
-                    tracing::info!(given_up, deliveries, events, messages, "removed what is old");
+                Ok(Round { given_up, deliveries, events, messages, audit, access }) => {
+                    tracing::info!(
+                        given_up,
+                        deliveries,
+                        events,
+                        messages,
+                        audit,
+                        access,
+                        "removed what is old"
+                    );
                 }
                 Err(error) => tracing::warn!(%error, "cannot remove what is old; trying again later"),
             }
@@ -98,7 +111,15 @@ impl Housekeeping {
             }
             round.messages = messages.removed;
         }
+        if let Some(age) = self.audit {
+            let mut audit = Sweep::from(());
+            while let Some(()) = audit.next.take() {
+                audit.took(self.database.sweep_audit(now - age, BATCH).await?).await;
+            }
+            round.audit = audit.removed;
+        }
         self.database.tidy_endpoints().await?;
+        round.access = self.database.tidy_access().await?;
         Ok(round)
     }
 }

@@ -59,6 +59,8 @@ pub struct Settings {
     pub events_retention: Option<Duration>,
     /// How long messages that were sent, or failed, are kept; `None`: for ever.
     pub messages_retention: Option<Duration>,
+    /// How long the audit log is kept; `None`: for ever.
+    pub audit_retention: Option<Duration>,
     /// The time between two rounds in which what is old is removed.
     pub housekeeping_every: Duration,
 }
@@ -78,6 +80,7 @@ impl Default for Settings {
             hold: Duration::from_mins(1),
             events_retention: Some(30 * DAY),
             messages_retention: Some(90 * DAY),
+            audit_retention: Some(90 * DAY),
             housekeeping_every: Duration::from_hours(1),
         }
     }

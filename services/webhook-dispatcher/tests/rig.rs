@@ -75,8 +75,13 @@ impl Rig {
             Database::open(&Options::new(url), Arc::new(keys.clone()), Arc::clone(&shared)).await.unwrap();
         database.put_admin("admin", "hash").await.unwrap();
         let runner = RunnerId::new();
-        let registration =
-            RunnerRegistration { id: runner, name: "runner".into(), version: "0".into(), capacity: 1000 };
+        let registration = RunnerRegistration {
+            id: runner,
+            name: "runner".into(),
+            version: "0".into(),
+            capacity: 1000,
+            place: storage::Placement::default(),
+        };
         database.register_runner(&registration, Duration::from_mins(10)).await.unwrap();
         let allow = if loopback { vec!["127.0.0.0/8".parse().unwrap()] } else { Vec::new() };
         let egress = egress::Client::new(EgressOptions { allow, ..EgressOptions::default() }).unwrap();

@@ -11,7 +11,9 @@ use domain::{
     detail::{Detail, KnownPoll},
     event::InboundMessage,
 };
+use telemetry::trace;
 use tokio::time::sleep;
+use tracing::{Instrument as _, Span};
 use wacore::types::events::InboundMessage as Decrypted;
 use wacore_binary::Jid;
 use whatsapp_rust::{InboundDurabilityHook, anyhow};
@@ -93,7 +95,7 @@ impl Intake {
     ) {
         for attempt in 1..=LATE_TRIES {
             let Some(library) = library.upgrade() else { return };
-            match self.take(&library, &batch).await {
+            match self.take(&library, &batch).instrument(received(&batch)).await {
                 Ok(()) => return,
                 Err(error) if attempt == LATE_TRIES || matches!(error, storage::Error::LeaseLost) => {
                     tracing::error!(error = %error, messages = batch.len(),
@@ -116,13 +118,27 @@ impl InboundDurabilityHook for Intake {
         if !self.link.lease.held() {
             return Err(NotHeld.into());
         }
-        if let Err(error) = self.take(&library, batch).await {
+        let span = received(batch);
+        if let Err(error) = self.take(&library, batch).instrument(span.clone()).await {
+            trace::failed(&span, || "not stored".to_owned());
             // WhatsApp sends what was not acknowledged again on the next connection, not before.
             self.link.cut("a message that came in could not be stored").await;
             return Err(error.into());
         }
         Ok(())
     }
+}
+
+/// A trace begins with what WhatsApp sends, and goes on with the webhooks about it.
+fn received(batch: &[Decrypted]) -> Span {
+    let span = telemetry::span!(
+        "consumer",
+        "receive messages",
+        messaging.system = "whatsapp",
+        messaging.batch.message_count = batch.len()
+    );
+    trace::follow(&span, None);
+    span
 }
 
 fn known_among(messages: &[InboundMessage], poll: &str) -> Option<KnownPoll> {

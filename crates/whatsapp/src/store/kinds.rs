@@ -72,6 +72,12 @@ pub(super) const ALL: &[&str] = &[
     MSG_SECRET,
 ];
 
+/// What must not come back from a backup: states that move on with every message, whose keys have been used since, and
+/// what is asked again anyway. Without them the first message to a contact begins a session anew, and a contact whose
+/// message cannot be read sends it again.
+pub(super) const NOT_IN_BACKUPS: &[&str] =
+    &[SESSION, SENDER_KEY, SENDER_KEY_DEVICE, BASE_KEY, DEVICES, GROUP];
+
 /// A key of several parts. Message ids are the sender's words: they may contain what a database cannot store.
 pub(super) fn key(parts: &[&str]) -> String {
     let joined = parts.join("/");

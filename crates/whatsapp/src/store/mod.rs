@@ -9,6 +9,7 @@ mod device;
 mod kinds;
 mod msg_secret;
 mod protocol;
+mod renewal;
 mod signal;
 mod tc_tokens;
 
@@ -20,6 +21,8 @@ use wacore::store::error::{Result, StoreError};
 
 use crate::link::Link;
 use tc_tokens::TcTokens;
+
+pub use renewal::{NOT_IN_BACKUPS, renew};
 
 /// One session's store, under one claim.
 pub struct SqlBackend {

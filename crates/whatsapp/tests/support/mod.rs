@@ -95,8 +95,13 @@ async fn open(url: &str, keys: &Arc<KeyRing>) -> Database {
 
 async fn register(database: &Database) -> RunnerId {
     let id = RunnerId::new();
-    let registration =
-        RunnerRegistration { id, name: id.to_string(), version: "test".to_owned(), capacity: 10 };
+    let registration = RunnerRegistration {
+        id,
+        name: id.to_string(),
+        version: "test".to_owned(),
+        capacity: 10,
+        place: storage::Placement::default(),
+    };
     database.register_runner(&registration, Duration::from_hours(1)).await.unwrap();
     id
 }

@@ -74,7 +74,13 @@ async fn open(url: &str) -> Result<Database> {
 async fn claim(database: Database, number: u32) -> Result<u64> {
     let id = RunnerId::new();
     let name = format!("runner-{number}");
-    let runner = RunnerRegistration { id, name, version: "0".to_owned(), capacity: u32::MAX };
+    let runner = RunnerRegistration {
+        id,
+        name,
+        version: "0".to_owned(),
+        capacity: u32::MAX,
+        place: storage::Placement::default(),
+    };
     database.register_runner(&runner, LEASE).await?;
     let mut claimed = 0;
     loop {

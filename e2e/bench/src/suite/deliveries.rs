@@ -88,7 +88,13 @@ async fn backlog(database: &Database, receiver: &Receiver, round: u32) -> Result
         return Err(Problem::Setup(format!("{name} is taken")));
     };
     let id = RunnerId::new();
-    let runner = RunnerRegistration { id, name: "bench".to_owned(), version: "0".to_owned(), capacity: 1 };
+    let runner = RunnerRegistration {
+        id,
+        name: "bench".to_owned(),
+        version: "0".to_owned(),
+        capacity: 1,
+        place: storage::Placement::default(),
+    };
     database.register_runner(&runner, Duration::from_hours(1)).await?;
     let claimed = database.claim_sessions(id, 1).await?;
     let fence = claimed.first().ok_or_else(|| Problem::Setup("no session to claim".to_owned()))?.fence;

@@ -63,7 +63,7 @@ pub(super) struct Attempts {
 #[derive(Clone, Copy)]
 pub(super) struct Attempt {
     address: Option<Key>,
-    name: Key,
+    name: Option<Key>,
     both: Key,
 }
 
@@ -90,14 +90,19 @@ impl Attempts {
         let part = address.unwrap_or_default();
         Attempt {
             address: address.map(|address| self.keyed.hash(&[b"address", &address])),
-            name: self.keyed.hash(&[b"name", name.as_bytes()]),
+            name: Some(self.keyed.hash(&[b"name", name.as_bytes()])),
             both: self.keyed.hash(&[b"both", &part, name.as_bytes()]),
         }
     }
 
+    /// An attempt that gives no name.
+    pub(super) fn by_address(&self, peer: Option<Peer>) -> Attempt {
+        Attempt { name: None, ..self.attempt(peer, "") }
+    }
+
     /// How long the caller has to wait before it may try, if it has to.
     pub(super) fn wait(&self, attempt: &Attempt) -> Option<Duration> {
-        let name = (!self.familiar.contains_key(&attempt.both)).then_some(attempt.name);
+        let name = attempt.name.filter(|_| !self.familiar.contains_key(&attempt.both));
         [attempt.address, name]
             .into_iter()
             .flatten()
@@ -114,7 +119,9 @@ impl Attempts {
         if let Some(address) = attempt.address {
             self.count(&self.addresses, address);
         }
-        self.count(&self.names, attempt.name);
+        if let Some(name) = attempt.name {
+            self.count(&self.names, name);
+        }
         self.wait(attempt)
     }
 

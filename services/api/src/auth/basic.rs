@@ -8,6 +8,7 @@ use base64::{
     alphabet::STANDARD,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
+use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
 /// With or without padding: clients send both.
@@ -31,6 +32,12 @@ impl Basic {
         let colon = decoded.iter().position(|&byte| byte == b':')?;
         str::from_utf8(&decoded).ok()?;
         Some(Self { decoded, colon })
+    }
+
+    /// A name and a password that came in another way.
+    pub(super) fn of(username: &str, password: &SecretString) -> Self {
+        let decoded = Zeroizing::new([username, password.expose_secret()].join(":").into_bytes());
+        Self { decoded, colon: username.len() }
     }
 
     pub(super) fn username(&self) -> &str {

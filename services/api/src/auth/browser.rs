@@ -13,6 +13,17 @@ pub(super) fn may_be_forged(method: &Method, headers: &HeaderMap) -> bool {
     is("sec-fetch-site", "cross-site") && !(is("sec-fetch-mode", "cors") && had_preflight(method, headers))
 }
 
+/// Whether a page of this origin sent this, or, for what changes nothing by its method, the person at the browser.
+/// Asked of requests whose credentials are a cookie: what has no such header is refused.
+pub(super) fn is_own(method: &Method, headers: &HeaderMap) -> bool {
+    if let Some(site) = headers.get("sec-fetch-site") {
+        return site == "same-origin" || (site == "none" && method.is_safe());
+    }
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let origin = text(header::ORIGIN).and_then(|origin| Some(origin.split_once("://")?.1));
+    origin.is_some() && origin == text(header::HOST)
+}
+
 /// Browsers ask first before they send other methods than these, or content of other types than forms have.
 fn had_preflight(method: &Method, headers: &HeaderMap) -> bool {
     let simple = matches!(*method, Method::GET | Method::HEAD | Method::POST);
@@ -26,6 +37,35 @@ fn had_preflight(method: &Method, headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cookie_is_taken_from_our_own_pages_only() {
+        let (host, evil) = (("host", "wa.example:5001"), ("origin", "https://evil.example"));
+        type Case = (&'static str, Vec<(&'static str, &'static str)>, bool);
+        let table: [Case; 10] = [
+            ("POST", vec![("sec-fetch-site", "same-origin")], true),
+            ("POST", vec![("sec-fetch-site", "none")], false),
+            ("GET", vec![("sec-fetch-site", "none")], true),
+            ("GET", vec![("sec-fetch-site", "same-site")], false),
+            (
+                "POST",
+                vec![("sec-fetch-site", "cross-site"), ("origin", "http://wa.example:5001"), host],
+                false,
+            ),
+            ("POST", vec![("origin", "http://wa.example:5001"), host], true),
+            ("POST", vec![evil, host], false),
+            ("POST", vec![("origin", "null"), host], false),
+            ("POST", vec![host], false),
+            ("POST", vec![], false),
+        ];
+        for (method, list, expected) in table {
+            let mut headers = HeaderMap::new();
+            for (name, value) in &list {
+                headers.insert(*name, value.parse().unwrap());
+            }
+            assert_eq!(is_own(&method.parse().unwrap(), &headers), expected, "{method} {list:?}");
+        }
+    }
 
     #[test]
     fn only_what_needs_no_preflight_can_be_forged() {

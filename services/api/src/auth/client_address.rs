@@ -11,6 +11,8 @@ use ipnet::IpNet;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
+
 /// The first address from `peer` back that is no trusted proxy.
 pub(super) fn of(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_proxy = |address: IpAddr| trusted.iter().any(|network| network.contains(&address.to_canonical()));
@@ -28,6 +30,16 @@ pub(super) fn of(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr
     address
 }
 
+/// The client came over HTTPS, as the trusted proxy in front says.
+pub(super) fn is_https(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet]) -> bool {
+    let believed =
+        peer.is_some_and(|peer| trusted.iter().any(|network| network.contains(&peer.to_canonical())));
+    let said = headers.get_all(FORWARDED_PROTO).iter().next_back();
+    // Of several proxies, the one in front of the others knows.
+    let first = said.and_then(|said| said.as_bytes().split(|&byte| byte == b',').next());
+    believed && first.is_some_and(|word| word.trim_ascii().eq_ignore_ascii_case(b"https"))
+}
+
 /// `192.0.2.1`, `2001:db8::1`, and the forms with a port that some proxies write.
 fn parse(said: &[u8]) -> Option<IpAddr> {
     let said = str::from_utf8(said).ok()?.trim();
@@ -37,9 +49,30 @@ fn parse(said: &[u8]) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
+    use axum::http::{HeaderValue, header};
 
     use super::*;
+
+    #[test]
+    fn only_a_trusted_proxy_says_that_it_was_https() {
+        let trusted: [IpNet; 1] = ["10.0.0.0/8".parse().unwrap()];
+        let table = [
+            (Some("10.0.0.1"), Some("https"), true),
+            (Some("10.0.0.1"), Some("HTTPS, http"), true),
+            (Some("10.0.0.1"), Some("http"), false),
+            (Some("10.0.0.1"), None, false),
+            (Some("192.0.2.1"), Some("https"), false),
+            (None, Some("https"), false),
+        ];
+        for (peer, said, expected) in table {
+            let mut headers = HeaderMap::new();
+            headers.extend(
+                said.map(|said| (header::HeaderName::from_static(FORWARDED_PROTO), said.parse().unwrap())),
+            );
+            let peer = peer.map(|peer| peer.parse().unwrap());
+            assert_eq!(is_https(peer, &headers, &trusted), expected, "{peer:?} {said:?}");
+        }
+    }
 
     #[test]
     fn the_list_is_read_back_to_the_first_who_is_not_trusted() {

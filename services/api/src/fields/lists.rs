@@ -58,6 +58,13 @@ impl Fields {
         self.within(count, within, field).map(Some)
     }
 
+    /// A position in a list, as the page before gave it.
+    pub(crate) fn position(&self, field: &'static str) -> Result<Option<i64>, Invalid> {
+        let position =
+            |text: String| text.parse().map_err(|_| self.unfit("Invalid cursor".to_owned(), field));
+        self.optional_text(field)?.map(position).transpose()
+    }
+
     /// One of a few words that must be there.
     pub(crate) fn word<W: Copy>(
         &self,
@@ -117,6 +124,11 @@ impl Fields {
     /// Texts that need not be there, at most so many.
     pub(crate) fn optional_texts(&self, field: &'static str, most: usize) -> Result<Vec<String>, Invalid> {
         if self.values.contains_key(field) { self.texts(field, 0..=most) } else { Ok(Vec::new()) }
+    }
+
+    /// Says that a field is not there.
+    pub(crate) const fn missing(&self, field: &'static str) -> Invalid {
+        Invalid::Missing { field, place: self.place }
     }
 
     /// Says what rule a field breaks.

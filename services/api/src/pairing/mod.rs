@@ -7,7 +7,8 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use bus::{Closed, Hints, messages::Hint, subjects};
 use domain::{
-    SessionId, Timestamp,
+    SessionId, Timestamp, UserId,
+    access::AuditAction,
     session::{InvalidName, PairingCode, Session, SessionState, full_name},
 };
 use storage::Started;
@@ -16,7 +17,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 pub(crate) use qr_image::{data_url, png, svg};
 
 use crate::{
-    announce,
+    announce, audit,
     auth::Caller,
     error::{Problem, answers_as_problem},
     fields::Invalid,
@@ -101,7 +102,17 @@ pub(crate) async fn start(state: &ApiState, caller: &Caller, given: &str) -> Res
         Some(session) => session.user,
         None => caller.id,
     };
-    let session = match state.database.start_session(owner, &name).await? {
+    let session = begin(state, owner, &name).await?;
+    if known.is_none() {
+        audit::note(state, caller, AuditAction::SessionCreated, name.clone()).await;
+    }
+    let offer = wait(state, &session).await?;
+    Ok(Begun { session: name, offer })
+}
+
+/// Starts a session that its owner may start.
+pub(crate) async fn begin(state: &ApiState, owner: UserId, name: &str) -> Result<Box<Session>, StartError> {
+    let session = match state.database.start_session(owner, name).await? {
         Started::Session(session) => session,
         Started::Taken => return Err(StartError::Foreign),
         Started::NoUser => return Err(StartError::Removed),
@@ -111,11 +122,11 @@ pub(crate) async fn start(state: &ApiState, caller: &Caller, given: &str) -> Res
     }
     announce::session_started(&state.bus, session.id);
     announce::events_stored(&state.bus, session.user);
-    let offer = wait(state, &session).await?;
-    Ok(Begun { session: name, offer })
+    Ok(session)
 }
 
-async fn wait(state: &ApiState, session: &Session) -> Result<Offer, StartError> {
+/// Waits until a started session has something to show.
+pub(crate) async fn wait(state: &ApiState, session: &Session) -> Result<Offer, StartError> {
     let waited = state.settings.start_wait;
     let deadline = Instant::now() + waited;
     let mut changes = Changes::of(state, session.id, LOOK_AGAIN).await;
@@ -181,8 +192,6 @@ impl Changes {
 
 #[cfg(test)]
 mod tests {
-    use domain::UserId;
-
     use super::*;
 
     fn session(state: SessionState, qr_expires_at: Option<i64>) -> Session {

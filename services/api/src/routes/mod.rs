@@ -1,10 +1,15 @@
 //! The handlers, one file each: `routes/<noun>/<verb>.rs`.
 
+pub(crate) mod api_key;
+pub(crate) mod app;
+pub(crate) mod audit;
+pub(crate) mod auth;
 pub(crate) mod contact;
 pub(crate) mod dashboard;
 pub(crate) mod delivery;
 pub(crate) mod endpoint;
 pub(crate) mod event;
+pub(crate) mod link;
 pub(crate) mod media;
 pub(crate) mod message;
 pub(crate) mod pages;

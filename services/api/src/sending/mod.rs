@@ -25,6 +25,7 @@ use domain::{
     session::Session,
 };
 use storage::Accepted;
+use telemetry::metrics;
 
 pub(crate) use error::{LONGEST_ID, SendError};
 pub(crate) use file::send_file;
@@ -62,6 +63,7 @@ pub(crate) async fn send(state: &ApiState, caller: &Caller, order: Order) -> Res
     if order.typing && order.session.connected() {
         typing::show(state, &order.session, &chat, order.content.words().unwrap_or_default()).await;
     }
+    let kind = order.content.kind();
     let accepted_at = state.clock.now();
     let patience = if order.queue { state.settings.message_ttl } else { state.settings.send_wait };
     let message = NewMessage {
@@ -78,7 +80,10 @@ pub(crate) async fn send(state: &ApiState, caller: &Caller, order: Order) -> Res
     };
     let receipt = Receipt::from(&message);
     match state.database.accept_message(message).await? {
-        Accepted::New => hand_over(state, order.session.id, receipt).await,
+        Accepted::New => {
+            metrics().messages_accepted.add(1, [kind]);
+            hand_over(state, order.session.id, receipt).await
+        }
         // It was removed since it was looked up.
         Accepted::NoSession => Err(AccessError::Unknown.into()),
         earlier => repeat(state, earlier).await,

@@ -13,6 +13,7 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bus::Bus;
+use dashboard::Dashboard;
 use domain::{Clock as _, ManualClock, RunnerId, Timestamp, UserId, event::InboundMessage};
 use media::{Links, MediaStore};
 use secrets::{KeyRing, KeyedHash, Passwords};
@@ -92,6 +93,11 @@ impl Rig {
 
     /// With one user: `admin`, whose password is `admin`.
     pub(crate) async fn with(settings: Settings) -> Self {
+        Self::with_dashboard(settings, Dashboard::default()).await
+    }
+
+    /// The same, in a program with a dashboard.
+    pub(crate) async fn with_dashboard(settings: Settings, dashboard: Dashboard) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(Timestamp(1_795_376_171_500)));
         let keys = Arc::new(KeyRing::parse(&KeyRing::generate()).unwrap());
@@ -103,6 +109,8 @@ impl Rig {
         let (media, links) = files(&folder);
         let parts = Parts {
             webhooks: sender(&database, &keys, &clock),
+            keys: KeyRing::clone(&keys),
+            egress: egress(),
             database,
             bus,
             media,
@@ -110,6 +118,7 @@ impl Rig {
             passwords,
             keyed_hash: KeyedHash::random(),
             clock: clock.clone(),
+            dashboard,
             settings,
             shutdown,
         };
@@ -120,6 +129,8 @@ impl Rig {
     pub(crate) fn another(&self) -> Self {
         let (media, links) = files(&self.folder);
         let parts = Parts {
+            keys: self.state.keys.clone(),
+            egress: self.state.egress.clone(),
             database: self.database.clone(),
             bus: self.bus.clone(),
             media,
@@ -128,6 +139,7 @@ impl Rig {
             keyed_hash: KeyedHash::random(),
             clock: self.clock.clone(),
             webhooks: self.state.webhooks.clone(),
+            dashboard: self.state.dashboard.clone(),
             settings: self.state.settings.clone(),
             shutdown: self.shutdown.clone(),
         };
@@ -160,6 +172,25 @@ impl Rig {
         let user = NewUser { username: username.to_owned(), password_hash };
         let user = self.database.create_user(&user).await.unwrap().unwrap();
         TestUser { id: user.id, username: user.username }
+    }
+
+    /// Logs a user in; returns the cookie.
+    pub(crate) async fn log_in(&self, user: &TestUser) -> String {
+        let body =
+            serde_json::json!({"username": user.username, "password": format!("{}:pass", user.username)});
+        let answer = self.post("/auth/login", &body).anonymous().send().await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.header("set-cookie").split(';').next().unwrap().to_owned()
+    }
+
+    /// Makes a key of a user.
+    pub(crate) async fn key(&self, user: &TestUser, scopes: &[&str]) -> String {
+        made_key(self.post("/api-keys", &new_key(scopes)).by(user).send().await)
+    }
+
+    /// Makes a key of the admin.
+    pub(crate) async fn admin_key(&self, scopes: &[&str]) -> String {
+        made_key(self.post("/api-keys", &new_key(scopes)).send().await)
     }
 
     /// A session of the admin's that is wanted and not connected.
@@ -200,7 +231,13 @@ impl Rig {
     /// A runner that is registered and does nothing.
     pub(crate) async fn idle_runner(&self, name: &str) -> RunnerId {
         let id = RunnerId::new();
-        let runner = RunnerRegistration { id, name: name.into(), version: "0".into(), capacity: 100 };
+        let runner = RunnerRegistration {
+            id,
+            name: name.into(),
+            version: "0".into(),
+            capacity: 100,
+            place: storage::Placement::default(),
+        };
         self.database.register_runner(&runner, Duration::from_hours(1)).await.unwrap();
         id
     }
@@ -234,6 +271,15 @@ pub(crate) async fn soon(what: &str, condition: impl AsyncFn() -> bool) {
     assert!(timeout(Duration::from_secs(3), wait).await.is_ok(), "{what}");
 }
 
+fn new_key(scopes: &[&str]) -> Value {
+    serde_json::json!({"name": "a key", "scopes": scopes})
+}
+
+fn made_key(answer: Answer) -> String {
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    answer.json()["data"]["key"].as_str().unwrap().to_owned()
+}
+
 /// Where files are, and what signs links to them.
 fn files(folder: &tempfile::TempDir) -> (MediaStore, Links) {
     let media = MediaStore::in_folder(&folder.path().join("media")).unwrap();
@@ -242,12 +288,16 @@ fn files(folder: &tempfile::TempDir) -> (MediaStore, Links) {
     (media, Links::new(Some(base), Duration::from_hours(1), keys))
 }
 
+fn egress() -> egress::Client {
+    let allow = vec!["127.0.0.1/32".parse().unwrap()];
+    egress::Client::new(egress::EgressOptions { allow, ..Default::default() }).unwrap()
+}
+
 /// Sends webhooks, also to this machine by 127.0.0.1.
 fn sender(database: &Database, keys: &KeyRing, clock: &Arc<ManualClock>) -> webhooks::Sender {
-    let allow = vec!["127.0.0.1/32".parse().unwrap()];
     let parts = webhooks::Parts {
         database: database.clone(),
-        egress: egress::Client::new(egress::EgressOptions { allow, ..Default::default() }).unwrap(),
+        egress: egress(),
         keys: keys.clone(),
         clock: Arc::<ManualClock>::clone(clock),
     };
@@ -268,6 +318,19 @@ impl Call {
 
     pub(crate) fn basic(self, name: &str, password: &str) -> Self {
         self.header("authorization", &format!("Basic {}", STANDARD.encode(format!("{name}:{password}"))))
+    }
+
+    /// From a page of this gateway, with the cookie of a login.
+    pub(crate) fn cookie(self, cookie: &str) -> Self {
+        self.anonymous().header("cookie", cookie).header("sec-fetch-site", "same-origin")
+    }
+
+    pub(crate) fn bearer(self, token: &str) -> Self {
+        let value = format!("Bearer {token}");
+        let mut call = self;
+        let value = axum::http::HeaderValue::from_bytes(value.as_bytes()).unwrap();
+        call.request.headers_mut().insert(header::AUTHORIZATION, value);
+        call
     }
 
     pub(crate) fn anonymous(mut self) -> Self {

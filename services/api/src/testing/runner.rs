@@ -53,7 +53,13 @@ impl RunnerPlan {
 
     pub(crate) async fn start(self) -> Runner {
         let id = RunnerId::new();
-        let registration = RunnerRegistration { id, name: "test".into(), version: "0".into(), capacity: 100 };
+        let registration = RunnerRegistration {
+            id,
+            name: "test".into(),
+            version: "0".into(),
+            capacity: 100,
+            place: storage::Placement::default(),
+        };
         self.database.register_runner(&registration, Duration::from_hours(1)).await.unwrap();
         let inner = Arc::new(Inner {
             plan: self,

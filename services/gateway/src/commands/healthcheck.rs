@@ -19,34 +19,39 @@ pub(crate) enum Role {
     WebhookDispatcher,
 }
 
-pub(crate) fn run(role: Option<Role>, file: Option<&Path>) -> Result<(), Failure> {
+pub(crate) fn run(role: Option<Role>, url: Option<String>, file: Option<&Path>) -> Result<(), Failure> {
+    if let Some(url) = url {
+        return block_on(ask(vec![url]));
+    }
     let config = Config::load(file).map_err(Failure::settings)?;
-    let api = config.listen().map_err(Failure::settings)?.address;
+    let api = config.listen().map(|listen| listen.address);
     let addresses = match role {
-        Some(Role::All | Role::Api) => vec![api],
+        Some(Role::All | Role::Api) => vec![api.map_err(Failure::settings)?],
         Some(Role::SessionRunner | Role::WebhookDispatcher) => vec![config.http.health],
-        None => vec![api, config.http.health],
+        // What keeps an API from starting is nothing to the others.
+        None => api.into_iter().chain([config.http.health]).collect(),
     };
-    block_on(async {
-        let client = egress::Client::new(EgressOptions::default()).map_err(Failure::running)?;
-        let mut failure = None;
-        for address in addresses {
-            let url = format!("http://{}/ready", on_this_machine(address));
-            let request = Request::new(Policy::Trusted, http::Method::GET, url).deadline(DEADLINE);
-            match client.request(request).await {
-                Ok(response) => {
-                    let body = String::from_utf8_lossy(&response.body);
-                    return if response.status.is_success() {
-                        print(body)
-                    } else {
-                        Err(Failure::running(body))
-                    };
-                }
-                Err(error) => drop(failure.get_or_insert_with(|| Failure::running(error))),
+    block_on(ask(addresses
+        .into_iter()
+        .map(|address| format!("http://{}/ready", on_this_machine(address)))
+        .collect()))
+}
+
+/// Takes the first that answers at its word.
+async fn ask(urls: Vec<String>) -> Result<(), Failure> {
+    let client = egress::Client::new(EgressOptions::default()).map_err(Failure::running)?;
+    let mut failure = None;
+    for url in urls {
+        let request = Request::new(Policy::Trusted, http::Method::GET, url).deadline(DEADLINE);
+        match client.request(request).await {
+            Ok(response) => {
+                let body = String::from_utf8_lossy(&response.body);
+                return if response.status.is_success() { print(body) } else { Err(Failure::running(body)) };
             }
+            Err(error) => drop(failure.get_or_insert_with(|| Failure::running(error))),
         }
-        Err(failure.unwrap_or_else(|| Failure::running("nothing runs here")))
-    })
+    }
+    Err(failure.unwrap_or_else(|| Failure::running("nothing runs here")))
 }
 
 fn on_this_machine(mut address: SocketAddr) -> SocketAddr {

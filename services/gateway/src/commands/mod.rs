@@ -2,11 +2,13 @@
 
 pub(crate) mod all;
 pub(crate) mod api;
+pub(crate) mod backup;
 pub(crate) mod config;
 pub(crate) mod healthcheck;
 pub(crate) mod import;
 pub(crate) mod migrate;
 pub(crate) mod openapi;
+pub(crate) mod restore;
 pub(crate) mod session_runner;
 pub(crate) mod webhook_dispatcher;
 

@@ -35,8 +35,13 @@ impl Stand {
         database.put_admin("admin", "hash").await.unwrap();
         let started = database.start_session(UserId::ADMIN, "shop").await.unwrap();
         assert!(matches!(started, Started::Session(_)));
-        let runner =
-            RunnerRegistration { id: RunnerId::new(), name: "r".into(), version: "1".into(), capacity: 1 };
+        let runner = RunnerRegistration {
+            id: RunnerId::new(),
+            name: "r".into(),
+            version: "1".into(),
+            capacity: 1,
+            place: storage::Placement::default(),
+        };
         database.register_runner(&runner, DAY).await.unwrap();
         let fence = database.claim_sessions(runner.id, 1).await.unwrap()[0].fence;
         let store = MediaStore::in_folder(&folder.path().join("media")).unwrap();

@@ -7,6 +7,8 @@ use bus::{
     messages::{NumberCheck, Profile, SessionCommand, SessionReply},
 };
 use domain::{message::Typing, session::SessionState};
+use telemetry::trace;
+use tracing::{Instrument as _, Span};
 use whatsapp::{CheckError, Client};
 
 use super::{
@@ -30,15 +32,39 @@ fn refusal(error: &CheckError) -> SessionReply {
     }
 }
 
+/// What traces call a command.
+const fn word(command: &SessionCommand) -> &'static str {
+    match command {
+        SessionCommand::Send { .. } => "send",
+        SessionCommand::CheckNumbers { .. } => "check_numbers",
+        SessionCommand::PairWithCode { .. } => "pair_with_code",
+        SessionCommand::MarkRead { .. } => "mark_read",
+        SessionCommand::Typing { .. } => "typing",
+        SessionCommand::Profile { .. } => "profile",
+        SessionCommand::Logout => "logout",
+        SessionCommand::Stop => "stop",
+    }
+}
+
 impl Task {
+    /// What is done for a command, in the trace of the asker.
+    fn span(&self, command: &SessionCommand, traceparent: Option<&str>) -> Span {
+        let span = telemetry::span!(
+            "server", "session command", command = word(command), session.id = %self.fence.session
+        );
+        trace::follow(&span, traceparent);
+        span
+    }
+
     /// Carries out one command.
     pub(super) async fn command(&mut self, request: Request<SessionCommand>, client: &Client) -> Course {
-        let Request { command, reply } = request;
+        let Request { command, traceparent, reply } = request;
+        let span = self.span(&command, traceparent.as_deref());
         match command {
             SessionCommand::Send { message } => self.sending.ask(message, reply),
             SessionCommand::CheckNumbers { numbers } => {
                 let client = client.clone();
-                self.answering.spawn(async move {
+                let work = async move {
                     let answer = match client.check_numbers(&numbers).await {
                         Ok(jids) => SessionReply::Numbers {
                             numbers: numbers
@@ -53,11 +79,12 @@ impl Task {
                         }
                     };
                     reply.send(&answer);
-                });
+                };
+                self.answering.spawn(work.instrument(span));
             }
             SessionCommand::PairWithCode { phone } => {
                 let client = client.clone();
-                self.answering.spawn(async move {
+                let work = async move {
                     match client.pair_with_code(&phone).await {
                         Ok(code) => reply.send(&SessionReply::PairingCode { code }),
                         Err(error) => {
@@ -65,29 +92,32 @@ impl Task {
                             reply.send(&SessionReply::Refused { reason: error.to_string() });
                         }
                     }
-                });
+                };
+                self.answering.spawn(work.instrument(span));
             }
             SessionCommand::MarkRead { chat, author, messages } => {
                 let client = client.clone();
-                self.answering.spawn(async move {
+                let work = async move {
                     let marked = client.mark_read(&chat, author.as_deref(), &messages).await;
                     reply.send(&marked.map_or_else(|error| refusal(&error), |()| SessionReply::Done));
-                });
+                };
+                self.answering.spawn(work.instrument(span));
             }
             SessionCommand::Typing { chat, typing, for_ms } => {
                 let client = client.clone();
-                self.answering.spawn(async move {
+                let work = async move {
                     client.typing(&chat, typing).await;
                     reply.send(&SessionReply::Done);
                     if let (Some(for_ms), false) = (for_ms, typing == Typing::Paused) {
                         tokio::time::sleep(Duration::from_millis(for_ms).min(LONGEST_TYPING)).await;
                         client.typing(&chat, Typing::Paused).await;
                     }
-                });
+                };
+                self.answering.spawn(work.instrument(span));
             }
             SessionCommand::Profile { jid } => {
                 let client = client.clone();
-                self.answering.spawn(async move {
+                let work = async move {
                     let found = client.profile(&jid).await;
                     reply.send(&found.map_or_else(
                         |error| refusal(&error),
@@ -98,7 +128,8 @@ impl Task {
                             }),
                         },
                     ));
-                });
+                };
+                self.answering.spawn(work.instrument(span));
             }
             SessionCommand::Logout => {
                 if tokio::time::timeout(LOGOUT_DEADLINE, client.logout()).await.is_err() {

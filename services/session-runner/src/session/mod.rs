@@ -12,6 +12,7 @@ mod lifecycle;
 mod outbox;
 mod receipts;
 mod sending;
+mod undone;
 
 use std::{
     sync::{Arc, OnceLock},
@@ -28,6 +29,7 @@ use domain::{
     session::{Session, SessionState},
 };
 use storage::{Claimed, Transition};
+use telemetry::metrics;
 use tokio::{
     sync::{Notify, Semaphore},
     task::JoinSet,
@@ -248,6 +250,12 @@ impl Task {
             self.receipts.add(message_ids, kind, at);
             return Course::Stay;
         }
+        match &happened {
+            Happened::Connected => metrics().session_connects.add(1, ["connected"]),
+            Happened::ConnectFailed { .. } => metrics().session_connects.add(1, ["failed"]),
+            Happened::Disconnected { .. } => metrics().session_reconnects.one(),
+            _ => {}
+        }
         let now = self.parts.clock.now();
         let (step, course) = self.lifecycle.follow(happened, now);
         let Some(step) = step else { return course };
@@ -277,6 +285,7 @@ impl Task {
     /// Stores a step, then tells those who watch.
     async fn record(&mut self, step: Step) -> storage::Result<()> {
         let at: Timestamp = self.parts.clock.now();
+        let changed = self.session.state != step.to;
         self.session.state = step.to;
         self.parts
             .database
@@ -295,6 +304,9 @@ impl Task {
                     self.lease.lost();
                 }
             })?;
+        if changed {
+            metrics().session_transitions.add(1, [self.session.state.as_str()]);
+        }
         announce::session_changed(&self.parts.bus, self.fence.session, self.session.user);
         Ok(())
     }

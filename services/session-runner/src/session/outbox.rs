@@ -167,6 +167,7 @@ mod tests {
             sent_at: None,
             delivered_at: None,
             read_at: None,
+            traceparent: None,
         }
     }
 

@@ -1,15 +1,19 @@
-//! Brings receipts into storage: what gathers while one batch is being stored makes the next one.
+//! Brings receipts into storage: the first at once, what gathers in the moment after it as one batch.
 
 use std::time::Duration;
 
 use bus::Bus;
 use domain::{Fence, Timestamp};
 use storage::{Database, Receipt};
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::Instant};
 use whatsapp::ReceiptKind;
 
 /// Receipts that wait to be stored; what comes on top is dropped, as WhatsApp does not repeat them anyway.
 const MOST_WAITING: usize = 10_000;
+
+/// How soon a batch may follow the one before. Each costs its transaction several statements, however many receipts it
+/// has, and nobody waits for them.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// How often a batch is tried, and how long it waits in between.
 const TRIES: u32 = 5;
@@ -21,11 +25,13 @@ pub(crate) struct Receipts {
     fence: Fence,
     waiting: Vec<Receipt>,
     storing: JoinSet<()>,
+    /// When the next batch may be stored.
+    next: Instant,
 }
 
 impl Receipts {
     pub(crate) fn new(database: Database, bus: Bus, fence: Fence) -> Self {
-        Self { database, bus, fence, waiting: Vec::new(), storing: JoinSet::new() }
+        Self { database, bus, fence, waiting: Vec::new(), storing: JoinSet::new(), next: Instant::now() }
     }
 
     /// Takes what recipients told about messages.
@@ -40,9 +46,12 @@ impl Receipts {
         self.store();
     }
 
-    /// Carries on when a batch is stored; `None` while there is none. Safe to cancel.
+    /// Carries on when a batch is stored, or when the next one may be; `None` while there is nothing to do. Safe to
+    /// cancel.
     pub(crate) async fn progress(&mut self) -> Option<()> {
-        if let Err(error) = self.storing.join_next().await? {
+        if self.storing.is_empty() && !self.waiting.is_empty() {
+            tokio::time::sleep_until(self.next).await;
+        } else if let Err(error) = self.storing.join_next().await? {
             tracing::error!(session.id = %self.fence.session, %error, "storing receipts failed");
         }
         self.store();
@@ -65,9 +74,11 @@ impl Receipts {
     }
 
     fn store(&mut self) {
-        if self.waiting.is_empty() || !self.storing.is_empty() {
+        let now = Instant::now();
+        if self.waiting.is_empty() || !self.storing.is_empty() || now < self.next {
             return;
         }
+        self.next = now + PAUSE;
         let batch = std::mem::take(&mut self.waiting);
         self.storing.spawn(store(self.database.clone(), self.bus.clone(), self.fence, batch));
     }

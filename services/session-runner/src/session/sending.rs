@@ -4,19 +4,25 @@
 //! for the outcome. A message leaves the queue when WhatsApp's server has acknowledged it; if that is not certain, it
 //! goes again under the same id, which its recipient knows to be the same message.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use bus::{Reply, messages::SessionReply};
 use domain::{
     Fence, MessageId, SharedClock, Timestamp,
     message::{Content, Failure, FailureCode, Message, MessageState},
 };
+use futures::FutureExt as _;
 use storage::{Database, Progress};
+use telemetry::{metrics, trace};
 use tokio::{task::JoinSet, time::Instant};
-use whatsapp::{Client, SendError};
+use tracing::{Instrument as _, Span};
+use whatsapp::Client;
 
-use super::outbox::Outbox;
-use crate::media::{Media, outgoing::OutgoingError};
+use super::{
+    outbox::Outbox,
+    undone::{Undone, Verdict},
+};
+use crate::media::Media;
 
 /// Messages of one session on their way at the same time.
 const MOST_ON_THEIR_WAY: usize = 64;
@@ -26,12 +32,6 @@ const PAGE: u32 = 256;
 
 /// Messages held in memory; more stay in storage until these are sent.
 const MOST_HELD: usize = 1024;
-
-/// How long to wait before a message goes again whose outcome is not known.
-const AGAIN: Duration = Duration::from_secs(2);
-
-/// How long to wait when WhatsApp says that there were too many.
-const AGAIN_WHEN_LIMITED: Duration = Duration::from_secs(30);
 
 /// How long an upload is good for: WhatsApp's media host keeps files for about twice as long.
 const UPLOAD_LIFETIME: Duration = Duration::from_hours(7 * 24);
@@ -72,7 +72,7 @@ enum From {
 
 enum Done {
     Read { from: From, messages: storage::Result<Vec<Message>> },
-    Sent { message: Arc<Message>, outcome: Result<(), Undone> },
+    Sent { message: Arc<Message>, outcome: Result<(), Undone>, took: Duration, span: Span },
     Noted { id: MessageId, reply: Option<SessionReply> },
     LookedUp { id: MessageId, message: storage::Result<Option<Box<Message>>> },
 }
@@ -170,7 +170,13 @@ impl Sending {
     fn done(&mut self, done: Done) {
         match done {
             Done::Read { from, messages } => self.was_read(from, messages),
-            Done::Sent { message, outcome } => self.was_sent(&message, outcome),
+            Done::Sent { message, outcome, took, span } => {
+                if let Err(error) = &outcome {
+                    // Not the error's own words: they may name the recipient.
+                    trace::failed(&span, || error.verdict().word().to_owned());
+                }
+                span.in_scope(|| self.was_sent(&message, outcome, took));
+            }
             Done::Noted { id, reply } => {
                 self.outbox.forget(id);
                 if let Some(reply) = reply {
@@ -273,38 +279,54 @@ impl Sending {
             }
             self.on_their_way += 1;
             let client = client.clone();
+            let sent = Arc::clone(&message);
             let Content::Media(_) = &message.content else {
-                self.work.spawn(async move {
-                    let outcome = client.send(&message).await.map_err(Undone::Send);
-                    Done::Sent { message, outcome }
-                });
+                self.start_sending(message, async move { client.send(&sent).await.map_err(Undone::Send) });
                 continue;
             };
             let files =
                 Files { media: Arc::clone(&self.media), database: self.database.clone(), fence: self.fence };
             let uploaded_since = self.clock.now() - UPLOAD_LIFETIME;
-            self.work.spawn(async move {
-                let outcome = files.send(&client, &message, uploaded_since).await;
-                Done::Sent { message, outcome }
-            });
+            self.start_sending(message, async move { files.send(&client, &sent, uploaded_since).await });
         }
     }
 
-    fn was_sent(&mut self, message: &Arc<Message>, outcome: Result<(), Undone>) {
+    /// Whatever happens to `sending`, its message does not stay on its way for ever.
+    fn start_sending(
+        &mut self,
+        message: Arc<Message>,
+        sending: impl Future<Output = Result<(), Undone>> + Send + 'static,
+    ) {
+        let (began, span) = (Instant::now(), span(&message));
+        let work = span.clone();
+        let sending = async move {
+            let outcome = AssertUnwindSafe(sending).catch_unwind().await.unwrap_or(Err(Undone::Panicked));
+            Done::Sent { message, outcome, took: began.elapsed(), span }
+        };
+        self.work.spawn(sending.instrument(work));
+    }
+
+    fn was_sent(&mut self, message: &Arc<Message>, outcome: Result<(), Undone>, took: Duration) {
         self.on_their_way -= 1;
+        let tried = |outcome| metrics().send_duration.record(took.as_secs_f64(), [outcome]);
         match outcome {
             Ok(()) => {
                 self.outbox.done(message);
                 let sent_at = self.clock.now();
+                tried("sent");
+                metrics().messages_sent.add(1, [message.content.kind()]);
+                metrics().outbound_lag.note(sent_at.since(message.accepted_at).as_secs_f64());
                 self.note(message, Progress::Sent, SessionReply::Sent { sent_at });
             }
-            Err(error) => match verdict(&error) {
+            Err(error) => match error.verdict() {
                 Verdict::Again(pause) => {
                     tracing::info!(session.id = %self.fence.session, message.id = %message.id, %error, "will be sent again");
+                    tried("again");
                     self.outbox.again(message, Instant::now(), pause);
                     self.answer(message.id, &SessionReply::NotConnected);
                 }
                 Verdict::Fail(code) => {
+                    tried("failed");
                     self.outbox.done(message);
                     self.note_failure(message, code, &error.to_string());
                 }
@@ -314,6 +336,7 @@ impl Sending {
 
     fn note_failure(&mut self, message: &Message, code: FailureCode, reason: &str) {
         let failure = Failure { code, reason: reason.to_owned() };
+        metrics().messages_failed.add(1, [code.as_str()]);
         tracing::info!(
             session.id = %self.fence.session, message.id = %message.id, code = %code, reason, "a message was not sent"
         );
@@ -357,6 +380,16 @@ impl Sending {
     }
 }
 
+/// One try to send, in the trace that the message was accepted in, however long ago that was.
+fn span(message: &Message) -> Span {
+    let span = telemetry::span!(
+        "producer", "send message", messaging.system = "whatsapp", message.id = %message.id,
+        message.kind = message.content.kind(), session.id = %message.session
+    );
+    trace::follow(&span, message.traceparent.as_deref());
+    span
+}
+
 /// What a message with a file needs besides the client.
 struct Files {
     media: Arc<Media>,
@@ -384,40 +417,5 @@ impl Files {
             upload
         };
         client.send_media(message, &upload).await.map_err(Undone::Send)
-    }
-}
-
-/// Why a message does not count as sent.
-#[derive(Debug, thiserror::Error)]
-enum Undone {
-    #[error(transparent)]
-    Send(SendError),
-    #[error(transparent)]
-    File(#[from] OutgoingError),
-    #[error(transparent)]
-    Storage(#[from] storage::Error),
-}
-
-/// What an error means for its message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    Again(Duration),
-    Fail(FailureCode),
-}
-
-/// WhatsApp's code for "too many".
-const TOO_MANY: &str = "429";
-
-fn verdict(error: &Undone) -> Verdict {
-    match error {
-        Undone::File(OutgoingError::File(failure)) => Verdict::Fail(failure.code),
-        Undone::Send(SendError::Refused { code }) if code == TOO_MANY => Verdict::Again(AGAIN_WHEN_LIMITED),
-        // A lost lease ends the session's task; whoever owns the session now sends the message.
-        Undone::File(OutgoingError::Later(_)) | Undone::Storage(_) | Undone::Send(SendError::LeaseLost) => {
-            Verdict::Again(AGAIN)
-        }
-        Undone::Send(error) if error.is_transient() => Verdict::Again(AGAIN),
-        Undone::Send(SendError::Refused { .. }) => Verdict::Fail(FailureCode::Refused),
-        Undone::Send(_) => Verdict::Fail(FailureCode::Invalid),
     }
 }

@@ -1,1 +1,41 @@
-export const keys = { title: "API keys" };
+export const keys = {
+  title: "API keys",
+  about:
+    "A key stands for you in programs, for what you allow it and no more. It dies with a change of your password.",
+  create: "Create a key",
+  empty: {
+    title: "No keys yet",
+    text: "Give each program a key of its own instead of your password: you see when it was used, and can revoke it alone.",
+  },
+  name: "Name",
+  nameHint: "Which program is it for?",
+  needName: "Give it a name.",
+  scopes: "What it may do",
+  needScope: "Choose at least one.",
+  scopeWords: {
+    "messages:send": "Send messages",
+    "messages:read": "Read messages, their files, and what happens",
+    "sessions:read": "See how sessions are",
+    "sessions:write": "Start, link, stop and remove sessions",
+    "webhooks:read": "See webhooks and what became of them",
+    "webhooks:write": "Change webhooks, and replay them",
+    admin: "Everything that is for admins only",
+  } as Record<string, string | undefined>,
+  expires: "Ends",
+  never: "Never",
+  inDays: (days: number) => (days === 365 ? "In a year" : `In ${days} days`),
+  lastUsed: "Last used",
+  createdAt: "Created",
+  expired: "Ended",
+  revoke: "Revoke",
+  revokeThis: (name: string) => `Revoke ${name}`,
+  confirm: {
+    title: "Revoke this key?",
+    text: (name: string) => `Programs that use "${name}" are refused from now on.`,
+  },
+  revoked: "The key is revoked.",
+  shown: {
+    title: "Your new key",
+    text: "It is shown this once: put it where your program reads it. Requests carry it in the header Authorization: Bearer …",
+  },
+};

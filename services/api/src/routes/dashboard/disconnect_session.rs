@@ -2,9 +2,12 @@
 
 use axum::{extract::State, http::StatusCode, response::Response};
 
+use domain::access::AuditAction;
+
 use super::{account, full_session_name};
 use crate::{
     access::{self, Named},
+    audit,
     auth::{Actor, AuthError},
     error::{Problem, ProblemBody, answers_as_problem},
     json::{self, Done},
@@ -49,7 +52,10 @@ answers_as_problem!(Error);
 pub(crate) async fn handler(caller: Actor, State(state): State<ApiState>) -> Result<Response, Error> {
     let account = account(&state, &caller).await?;
     match access::named(&state.database, &caller, &full_session_name(&account)).await? {
-        Named::Own(session) => removal::remove_session(&state, &session, REASON).await?,
+        Named::Own(session) => {
+            removal::remove_session(&state, &session, REASON).await?;
+            audit::note(&state, &caller, AuditAction::SessionLoggedOut, session.name).await;
+        }
         Named::Foreign => return Err(Error::Foreign),
         Named::Unknown => {}
     }

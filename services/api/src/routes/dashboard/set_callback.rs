@@ -1,10 +1,11 @@
 //! `PUT /dashboard/callback`: where the caller's webhooks go.
 
 use axum::{extract::State, response::Response};
+use domain::access::AuditAction;
 use utoipa::ToSchema;
 
 use crate::{
-    announce,
+    announce, audit,
     auth::Actor,
     error::{Problem, ProblemBody},
     fields::JsonFields,
@@ -41,6 +42,7 @@ pub(crate) async fn handler(
     let url = fields.url_or_null("callback_url")?;
     state.database.set_callback(caller.id, url.as_deref()).await?;
     announce::user_changed(&state.bus, caller.id);
+    audit::note(&state, &caller, AuditAction::WebhookEndpointChanged, url).await;
     Ok(json::done("Callback URL updated successfully"))
 }
 

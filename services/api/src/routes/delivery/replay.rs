@@ -1,10 +1,11 @@
 //! `POST /webhook/deliveries/{id}/replay`: sends one webhook again.
 
 use axum::{extract::State, response::Response};
+use domain::access::AuditAction;
 use storage::Replayed;
 
 use super::{DeliveryBody, DeliveryError, DeliveryPath, own};
-use crate::{announce, auth::Actor, error::ProblemBody, json, state::ApiState};
+use crate::{announce, audit, auth::Actor, error::ProblemBody, json, state::ApiState};
 
 /// Makes a webhook due now, whatever became of it before; one that failed gets all its attempts again.
 #[utoipa::path(
@@ -30,6 +31,7 @@ pub(crate) async fn handler(
         Replayed::Unknown => return Err(DeliveryError::NotFound),
     }
     announce::deliveries_due(&state.bus);
+    audit::note(&state, &caller, AuditAction::WebhooksReplayed, delivery.id.to_string()).await;
     let delivery = state.database.delivery(delivery.id).await?.ok_or(DeliveryError::NotFound)?;
     Ok(json::data(DeliveryBody::from(delivery)))
 }

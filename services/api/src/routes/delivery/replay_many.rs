@@ -1,13 +1,13 @@
 //! `POST /webhook/deliveries/replay`: sends many webhooks again.
 
 use axum::{extract::State, response::Response};
-use domain::webhook::DeliveryState;
+use domain::{access::AuditAction, webhook::DeliveryState};
 use serde::Serialize;
 use storage::DeliveryFilter;
 use utoipa::ToSchema;
 
 use super::{DeliveryError, filter};
-use crate::{announce, auth::Actor, error::ProblemBody, fields::JsonFields, json, state::ApiState};
+use crate::{announce, audit, auth::Actor, error::ProblemBody, fields::JsonFields, json, state::ApiState};
 
 /// How many are replayed in one transaction, and in one request.
 const BATCH: u32 = 500;
@@ -68,5 +68,7 @@ pub(crate) async fn handler(
         next = batch.next;
         announce::deliveries_due(&state.bus);
     }
+    let detail = format!("{replayed} webhooks");
+    audit::note_detail(&state, &caller, AuditAction::WebhooksReplayed, None, Some(detail)).await;
     Ok(json::data(ReplayedBody { replayed, more: next.is_some() }))
 }

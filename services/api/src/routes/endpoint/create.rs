@@ -1,14 +1,14 @@
 //! `POST /webhook/endpoints`: one more place that webhooks go to.
 
 use axum::{extract::State, response::Response};
-use domain::event::EventKind;
+use domain::{access::AuditAction, event::EventKind};
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use storage::NewEndpoint;
 use utoipa::ToSchema;
 
-use super::{EndpointBody, EndpointError, MAX_DESCRIPTION_CHARS, check_url};
-use crate::{auth::Actor, error::ProblemBody, fields::JsonFields, json, state::ApiState};
+use super::{EndpointBody, EndpointError, MAX_DESCRIPTION_CHARS, bodies, check_url};
+use crate::{audit, auth::Actor, error::ProblemBody, fields::JsonFields, json, state::ApiState};
 
 /// What an endpoint hears of when it does not say.
 const DEFAULT_EVENTS: [EventKind; 2] = [EventKind::Message, EventKind::Session];
@@ -67,5 +67,7 @@ pub(crate) async fn handler(
     };
     let id = state.database.create_endpoint(&new).await?.ok_or(EndpointError::TooMany)?;
     let endpoint = state.database.endpoint(id).await?.ok_or(EndpointError::NotFound)?;
-    Ok(json::data(CreatedBody { endpoint: endpoint.into(), secret: secret.expose_secret().to_owned() }))
+    audit::note(&state, &caller, AuditAction::WebhookEndpointCreated, endpoint.url.clone()).await;
+    let body = bodies(&state, &caller, vec![endpoint]).await?.pop().ok_or(EndpointError::NotFound)?;
+    Ok(json::data(CreatedBody { endpoint: body, secret: secret.expose_secret().to_owned() }))
 }

@@ -2,7 +2,7 @@
 
 use axum::{extract::State, response::Response};
 
-use super::EndpointBody;
+use super::{EndpointBody, bodies};
 use crate::{auth::Caller, error::Problem, json, state::ApiState};
 
 /// Your endpoints, with how they have been lately; your callback is among them. An admin sees the operator's
@@ -15,9 +15,11 @@ use crate::{auth::Caller, error::Problem, json, state::ApiState};
             "enabled": false, "disabled_reason": "it answered 410 Gone", "signed": false,
             "previous_secret_until": null, "created_at": "2026-11-22T19:36:11Z", "pending": 0, "dead": 3,
             "last_delivery": {"id": "dlv_0193b3f0a1b27c3d8e4f5a6b7c8d9e0f", "state": "dead", "status": 410,
-                "error": "gone", "at": "2026-11-22T20:01:00Z"}}]})))
+                "error": "gone", "at": "2026-11-22T20:01:00Z"}, "health": {"delivered_24h": 120, "failed_24h": 3,
+                "counted_since": "2026-11-21T20:02:00Z", "dead": 3, "oldest_due_at": null, "last_answer":
+                {"at": "2026-11-22T20:01:00Z", "status": 410, "error": "gone", "duration_ms": 12}}}]})))
 )]
 pub(crate) async fn handler(caller: Caller, State(state): State<ApiState>) -> Result<Response, Problem> {
     let endpoints = state.database.endpoints(caller.id, caller.is_admin).await?;
-    Ok(json::data(endpoints.into_iter().map(EndpointBody::from).collect::<Vec<_>>()))
+    Ok(json::data(bodies(&state, &caller, endpoints).await?))
 }

@@ -10,9 +10,12 @@ pub(crate) mod send_test;
 mod tests;
 pub(crate) mod update;
 
+use std::time::Duration;
+
 use axum::{
     extract::{Path, rejection::PathRejection},
-    http::StatusCode,
+    http::{HeaderValue, StatusCode, header},
+    response::Response,
 };
 use domain::{
     EndpointId,
@@ -20,6 +23,7 @@ use domain::{
     webhook::{Endpoint, MOST_ENDPOINTS, UrlLayout},
 };
 use serde::Serialize;
+use storage::{EndpointHealth, endpoint_revision};
 use url::Url;
 use utoipa::ToSchema;
 
@@ -27,8 +31,12 @@ use crate::{
     auth::Caller,
     error::{Problem, answers_as_problem},
     fields::Invalid,
+    json,
     state::ApiState,
 };
+
+/// How far back the health of an endpoint goes.
+const DAY: Duration = Duration::from_hours(24);
 
 /// The most characters of a description.
 const MAX_DESCRIPTION_CHARS: usize = 500;
@@ -60,6 +68,35 @@ pub(crate) struct EndpointBody {
     /// Webhooks that were given up, counted up to 10,000.
     dead: i64,
     last_delivery: Option<LastDeliveryBody>,
+    health: HealthBody,
+}
+
+/// How an endpoint has been lately.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct HealthBody {
+    /// Webhooks made in the last 24 hours that were delivered.
+    delivered_24h: u64,
+    /// Webhooks made in the last 24 hours that were given up, or tried without success so far.
+    failed_24h: u64,
+    /// Both are counted from here on: later than 24 hours ago when there were very many.
+    counted_since: String,
+    /// Webhooks that were given up, counted up to 10,000.
+    dead: i64,
+    /// When the oldest webhook that waits is, or was, due.
+    oldest_due_at: Option<String>,
+    /// What came of the last try.
+    last_answer: Option<LastAnswerBody>,
+}
+
+/// What came of a try.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LastAnswerBody {
+    at: String,
+    /// The status of the answer; null when there was none.
+    status: Option<u16>,
+    /// Why there was none, or the first bytes of an answer that was not a success.
+    error: Option<String>,
+    duration_ms: u64,
 }
 
 /// The newest webhook that was tried.
@@ -77,9 +114,32 @@ pub(crate) struct LastDeliveryBody {
     at: String,
 }
 
-impl From<Endpoint> for EndpointBody {
-    fn from(endpoint: Endpoint) -> Self {
+impl HealthBody {
+    fn of(health: EndpointHealth, dead: i64) -> Self {
+        let last_answer = health.last_answer.map(|last| {
+            let success = last.status.is_some_and(|status| (200..300).contains(&status));
+            LastAnswerBody {
+                at: last.at.to_rfc3339(),
+                status: last.status,
+                error: last.answer.filter(|_| !success),
+                duration_ms: u64::try_from(last.duration.as_millis()).unwrap_or(u64::MAX),
+            }
+        });
         Self {
+            delivered_24h: health.delivered,
+            failed_24h: health.failed,
+            counted_since: health.since.to_rfc3339(),
+            dead,
+            oldest_due_at: health.oldest_due_at.map(domain::Timestamp::to_rfc3339),
+            last_answer,
+        }
+    }
+}
+
+impl EndpointBody {
+    fn of(endpoint: Endpoint, health: EndpointHealth) -> Self {
+        Self {
+            health: HealthBody::of(health, endpoint.dead),
             id: endpoint.id,
             kind: match endpoint.layout {
                 UrlLayout::Plain => "custom",
@@ -107,6 +167,32 @@ impl From<Endpoint> for EndpointBody {
     }
 }
 
+/// Endpoints with how they have been.
+async fn bodies(
+    state: &ApiState,
+    caller: &Caller,
+    endpoints: Vec<Endpoint>,
+) -> storage::Result<Vec<EndpointBody>> {
+    let since = state.clock.now() - DAY;
+    // Whose webhooks went there: everybody's, to the operator's endpoint and to those of others that an admin sees.
+    let of = endpoints.iter().all(|endpoint| endpoint.user == Some(caller.id)).then_some(caller.id);
+    let mut health = state.database.endpoint_health(of, &endpoints, since).await?;
+    let body = |endpoint: Endpoint| {
+        let health = health.remove(&endpoint.id).unwrap_or_default();
+        EndpointBody::of(endpoint, health)
+    };
+    Ok(endpoints.into_iter().map(body).collect())
+}
+
+/// The body of one endpoint, with its revision as `ETag`.
+async fn answer(state: &ApiState, caller: &Caller, endpoint: Endpoint) -> Result<Response, EndpointError> {
+    let etag = HeaderValue::try_from(format!("\"{}\"", endpoint_revision(&endpoint)));
+    let body = bodies(state, caller, vec![endpoint]).await?.pop().ok_or(EndpointError::NotFound)?;
+    let mut response = json::data(body);
+    response.headers_mut().extend(etag.ok().map(|etag| (header::ETAG, etag)));
+    Ok(response)
+}
+
 /// What can be wrong about endpoints.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EndpointError {
@@ -124,6 +210,8 @@ pub(crate) enum EndpointError {
     IsCallback,
     #[error("WEBHOOK_BASE_URL is set by the operator")]
     IsBase,
+    #[error("It was changed in the meantime: look at it again")]
+    Meanwhile,
     #[error(transparent)]
     Storage(#[from] storage::Error),
 }
@@ -139,6 +227,7 @@ impl From<EndpointError> for Problem {
             E::Address(_) => Self::new(StatusCode::BAD_REQUEST, "url_not_allowed", words),
             E::TooMany => Self::new(StatusCode::CONFLICT, "too_many_endpoints", words),
             E::IsCallback | E::IsBase => Self::new(StatusCode::CONFLICT, "not_a_custom_endpoint", words),
+            E::Meanwhile => Self::new(StatusCode::PRECONDITION_FAILED, "changed_meanwhile", words),
             E::Storage(error) => error.into(),
         }
     }

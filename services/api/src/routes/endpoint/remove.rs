@@ -1,10 +1,11 @@
 //! `DELETE /webhook/endpoints/{id}`.
 
 use axum::{extract::State, response::Response};
-use domain::webhook::UrlLayout;
+use domain::{access::AuditAction, webhook::UrlLayout};
 
 use super::{EndpointError, EndpointPath, own};
 use crate::{
+    audit,
     auth::Actor,
     error::ProblemBody,
     json::{self, Done},
@@ -34,6 +35,7 @@ pub(crate) async fn handler(
         UrlLayout::Base => return Err(EndpointError::IsBase),
     }
     if state.database.remove_endpoint(endpoint.id).await? {
+        audit::note(&state, &caller, AuditAction::WebhookEndpointRemoved, endpoint.url).await;
         Ok(json::done("Endpoint deleted successfully"))
     } else {
         Err(EndpointError::NotFound)

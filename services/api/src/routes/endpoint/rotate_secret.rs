@@ -1,13 +1,13 @@
 //! `POST /webhook/endpoints/{id}/rotate-secret`.
 
 use axum::{extract::State, response::Response};
-use domain::Timestamp;
+use domain::{Timestamp, access::AuditAction};
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{EndpointError, EndpointPath, own};
-use crate::{auth::Actor, error::ProblemBody, json, state::ApiState};
+use crate::{audit, auth::Actor, error::ProblemBody, json, state::ApiState};
 
 /// A new secret.
 #[derive(Serialize, ToSchema)]
@@ -38,6 +38,7 @@ pub(crate) async fn handler(
     let secret = webhooks::new_secret();
     let rotated = state.database.rotate_endpoint_secret(endpoint.id, &secret).await?;
     let until = rotated.ok_or(EndpointError::NotFound)?;
+    audit::note(&state, &caller, AuditAction::WebhookSecretRotated, endpoint.url).await;
     Ok(json::data(RotatedBody {
         secret: secret.expose_secret().to_owned(),
         previous_secret_until: until.map(Timestamp::to_rfc3339),

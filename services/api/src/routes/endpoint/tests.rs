@@ -65,7 +65,9 @@ async fn one_is_made_seen_changed_and_removed() {
         json!({"id": made["id"], "kind": "custom", "url": "https://hooks.example/wa?a=b",
             "events": ["message", "session"], "description": "x", "enabled": true, "disabled_reason": null,
             "signed": true, "previous_secret_until": null, "created_at": rig.now().to_rfc3339(), "pending": 0,
-            "dead": 0, "last_delivery": null})
+            "dead": 0, "last_delivery": null, "health": {"delivered_24h": 0, "failed_24h": 0,
+            "counted_since": (rig.now() - Duration::from_hours(24)).to_rfc3339(), "dead": 0, "oldest_due_at": null,
+            "last_answer": null}})
     );
     let url = path(&made);
     assert_eq!(rig.get(&url).by(&anna).send().await.json()["data"], expected);
@@ -218,4 +220,26 @@ async fn a_test_tells_what_came_of_it() {
     let blocked = test(&make(&rig, &anna, &json!({"url": "http://ip6-localhost:9/"})).await).await;
     assert_eq!((&blocked["status"], &blocked["answer"]), (&json!(null), &json!(null)));
     assert!(!blocked["error"].as_str().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn of_two_who_change_the_same_the_second_looks_again() {
+    let rig = Rig::new().await;
+    let anna = rig.user("anna").await;
+    let url = path(&make(&rig, &anna, &json!({"url": "https://hooks.example"})).await);
+    let seen = rig.get(&url).by(&anna).send().await.header("etag").to_owned();
+    let change = |text: &str, tag: &str| {
+        rig.put(&url, &json!({"description": text})).by(&anna).header("if-match", tag).send()
+    };
+    let first = change("one", &seen).await;
+    let next = first.header("etag").to_owned();
+    assert!(first.status == 200 && next != seen && next.starts_with('"'), "{seen} {next}");
+    let words = "It was changed in the meantime: look at it again";
+    for tag in [&*seen, "x", "\"\"", "W/\"x\""] {
+        change("two", tag).await.fails(412, "changed_meanwhile", words);
+    }
+    assert_eq!(rig.get(&url).by(&anna).send().await.json()["data"]["description"], "one");
+    assert_eq!(change("two", &next).await.status, 200);
+    assert_eq!(change("three", "*").await.status, 200);
+    assert_eq!(rig.put(&url, &json!({"description": "four"})).by(&anna).send().await.status, 200);
 }

@@ -177,7 +177,7 @@ impl Feed {
                 true
             }
             // While the database is away nobody is turned away.
-            _ = self.tick.tick() => self.caller.is_still_valid(&self.state.database).await.unwrap_or(true),
+            _ = self.tick.tick() => self.caller.is_still_valid(&self.state.credentials).await.unwrap_or(true),
         }
     }
 

@@ -1,11 +1,17 @@
-//! `GET /admin`: users and everybody's sessions, as a page.
+//! `GET /admin`: users and everybody's sessions, as a page: the dashboard, or a simple one in a program without it.
 
-use axum::{body::Body, http::Response};
+use axum::{
+    body::Body,
+    extract::State,
+    http::{Response, Uri},
+};
 
 use crate::{
     auth::{Admin, Caller},
     error::ProblemBody,
     page::page_with_files,
+    routes::app,
+    state::ApiState,
 };
 
 const PAGE: &str = include_str!("../../../pages/admin.html");
@@ -19,8 +25,13 @@ const PAGE: &str = include_str!("../../../pages/admin.html");
             example = json!({"message": "Admin access required", "code": "admin_required"})),
     )
 )]
-pub(crate) async fn handler(Admin(caller): Admin<Caller>) -> Response<Body> {
-    page_with_files(PAGE, &[("username", &caller.username)])
+pub(crate) async fn handler(
+    Admin(caller): Admin<Caller>,
+    State(state): State<ApiState>,
+    uri: Uri,
+) -> Response<Body> {
+    app::shown(&state.dashboard, &uri)
+        .unwrap_or_else(|| page_with_files(PAGE, &[("username", &caller.username)]))
 }
 
 #[cfg(test)]

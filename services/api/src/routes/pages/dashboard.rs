@@ -1,8 +1,12 @@
-//! `GET /dashboard`: a user's sessions and webhooks, as a page.
+//! `GET /dashboard`: a user's sessions and webhooks, as a page: the dashboard, or a simple one in a program without it.
 
-use axum::{body::Body, http::Response};
+use axum::{
+    body::Body,
+    extract::State,
+    http::{Response, Uri},
+};
 
-use crate::{auth::Caller, page::page_with_files};
+use crate::{auth::Caller, page::page_with_files, routes::app, state::ApiState};
 
 const PAGE: &str = include_str!("../../../pages/dashboard.html");
 
@@ -11,8 +15,9 @@ const PAGE: &str = include_str!("../../../pages/dashboard.html");
     get, path = "/dashboard", tag = "page", operation_id = "dashboardPage",
     responses((status = 200, description = "A page for people", content_type = "text/html"))
 )]
-pub(crate) async fn handler(caller: Caller) -> Response<Body> {
-    page_with_files(PAGE, &[("username", &caller.username)])
+pub(crate) async fn handler(caller: Caller, State(state): State<ApiState>, uri: Uri) -> Response<Body> {
+    app::shown(&state.dashboard, &uri)
+        .unwrap_or_else(|| page_with_files(PAGE, &[("username", &caller.username)]))
 }
 
 #[cfg(test)]

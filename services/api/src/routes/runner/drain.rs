@@ -6,11 +6,12 @@ use axum::{
     response::Response,
 };
 use bus::messages::RunnerCommand;
-use domain::RunnerId;
+use domain::{RunnerId, access::AuditAction};
 use serde_json::json;
 
 use super::{command, no_other, not_found, takes_sessions};
 use crate::{
+    audit,
     auth::{Actor, Admin},
     error::{Problem, ProblemBody, answers_as_problem},
     json::{self, Data},
@@ -56,7 +57,7 @@ answers_as_problem!(Error);
     )
 )]
 pub(crate) async fn handler(
-    _: Admin<Actor>,
+    Admin(caller): Admin<Actor>,
     State(state): State<ApiState>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Error> {
@@ -72,6 +73,8 @@ pub(crate) async fn handler(
     if let Err(error) = command(&state, id, &RunnerCommand::Drain).await {
         tracing::info!(runner.id = %id, %error, "a runner will read that it is to drain");
     }
+    let target = format!("{} ({id})", runner.name);
+    audit::note(&state, &caller, AuditAction::RunnerDrained, target).await;
     let body = json!({"id": id, "draining": true, "sessions": runner.sessions});
     Ok(json::answer(StatusCode::ACCEPTED, &Data { data: body }))
 }

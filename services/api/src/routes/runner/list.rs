@@ -35,6 +35,12 @@ pub(crate) struct RunnerBody {
     /// What is left of its lease. One that has run out is noticed within seconds; then others take its sessions.
     #[schema(example = 5.4)]
     lease_seconds_left: f64,
+    /// The pod that it is, in a cluster.
+    #[schema(example = "wa-gateway-session-runner-7d9f-x2x")]
+    pod: Option<String>,
+    /// The node that the pod is on.
+    #[schema(example = "node-3")]
+    node: Option<String>,
 }
 
 impl From<Runner> for RunnerBody {
@@ -48,6 +54,8 @@ impl From<Runner> for RunnerBody {
             draining: !runner.accepting,
             started_at: runner.started_at.to_rfc3339(),
             lease_seconds_left: runner.lease_left.as_secs_f64(),
+            pod: runner.place.pod,
+            node: runner.place.node,
         }
     }
 }
@@ -60,7 +68,7 @@ impl From<Runner> for RunnerBody {
             example = json!({"data": [{
                 "id": "run_0193b3f0a1b27c3d8e4f5a6b7c8d9e0f", "name": "session-runner-7d9f", "version": "0.1.0",
                 "sessions": 812, "capacity": 5000, "draining": false, "started_at": "2026-11-22T19:36:11.5Z",
-                "lease_seconds_left": 5.4
+                "lease_seconds_left": 5.4, "pod": "wa-gateway-session-runner-7d9f-x2x", "node": "node-3"
             }]})),
         (status = 403, description = "You are not an admin", body = ProblemBody,
             example = json!({"message": "Admin access required", "code": "admin_required"})),
@@ -88,6 +96,7 @@ mod tests {
         assert_eq!((&seen["name"], &seen["version"]), (&json!("test"), &json!("0")));
         assert_eq!((&seen["sessions"], &seen["capacity"]), (&json!(1), &json!(100)));
         assert_eq!(seen["draining"], json!(false));
+        assert_eq!((&seen["pod"], &seen["node"]), (&json!(null), &json!(null)), "it is in no cluster");
         let left = seen["lease_seconds_left"].as_f64().unwrap();
         assert!(left > 3500.0 && left <= 3600.0, "{left}");
         assert!(seen["id"].as_str().unwrap().starts_with("run_"), "{seen}");

@@ -1,6 +1,7 @@
 //! The processes that hold sessions, for the operator.
 
 pub(crate) mod drain;
+pub(crate) mod fleet;
 pub(crate) mod list;
 pub(crate) mod move_session;
 

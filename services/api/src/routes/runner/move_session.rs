@@ -8,12 +8,13 @@ use axum::{
     response::Response,
 };
 use bus::{RequestError, messages::RunnerCommand};
-use domain::RunnerId;
+use domain::{RunnerId, access::AuditAction};
 use serde_json::json;
 use storage::Runner;
 
 use super::{command, no_other, not_found, takes_sessions};
 use crate::{
+    audit,
     auth::{Actor, Admin},
     error::{Problem, ProblemBody, answers_as_problem},
     fields::{Invalid, JsonFields},
@@ -86,7 +87,7 @@ answers_as_problem!(Error);
     )
 )]
 pub(crate) async fn handler(
-    _: Admin<Actor>,
+    Admin(caller): Admin<Actor>,
     State(state): State<ApiState>,
     name: Result<Path<String>, PathRejection>,
     request: Request,
@@ -99,6 +100,8 @@ pub(crate) async fn handler(
     let to = target(&state.database.runners().await?, from, wanted.as_deref())?;
     let give = RunnerCommand::Give { sessions: vec![session.id], to: Some(to) };
     command(&state, from, &give).await.map_err(Error::Unreachable)?;
+    let (target, detail) = (Some(session.name.clone()), Some(format!("to {to}")));
+    audit::note_detail(&state, &caller, AuditAction::SessionMoved, target, detail).await;
     let body = json!({"session": session.name, "from": from, "to": to});
     Ok(json::answer(StatusCode::ACCEPTED, &Data { data: body }))
 }

@@ -5,9 +5,11 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
+use domain::access::AuditAction;
 
 use crate::{
     access::{self, Named},
+    audit,
     auth::Actor,
     error::{Problem, ProblemBody, answers_as_problem},
     fields::{Fields, Invalid, JsonFields},
@@ -62,7 +64,10 @@ pub(crate) async fn handler(
         _ => JsonFields::from_request(request, &state).await?.0.text("session")?,
     };
     match access::named(&state.database, &caller, &name).await? {
-        Named::Own(session) => removal::remove_session(&state, &session, REASON).await?,
+        Named::Own(session) => {
+            removal::remove_session(&state, &session, REASON).await?;
+            audit::note(&state, &caller, AuditAction::SessionLoggedOut, session.name).await;
+        }
         Named::Foreign => return Err(Error::Foreign),
         Named::Unknown => {}
     }

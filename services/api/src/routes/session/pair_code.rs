@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// How long WhatsApp may take to give a code.
-const WAIT: Duration = Duration::from_secs(40);
+pub(crate) const WAIT: Duration = Duration::from_secs(40);
 
 /// How many digits a phone number has, the country code included.
 const DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
@@ -43,7 +43,7 @@ impl PairRequest {
 }
 
 /// The digits of a phone number in international form.
-fn digits(phone: &str) -> Option<String> {
+pub(crate) fn digits(phone: &str) -> Option<String> {
     let rest: String = phone.chars().filter(|c| !c.is_whitespace() && !"+-().".contains(*c)).collect();
     let international = rest.bytes().all(|b| b.is_ascii_digit()) && !rest.starts_with('0');
     (international && DIGITS.contains(&rest.len())).then_some(rest)

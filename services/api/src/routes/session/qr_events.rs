@@ -18,6 +18,7 @@ use crate::{
     error::{Problem, ProblemBody, answers_as_problem},
     pairing::{self, Changes},
     routes::session::qr::Pairing,
+    shares::{Place, Share},
     state::ApiState,
     stream::{self, TooManyStreams},
 };
@@ -65,12 +66,40 @@ pub(crate) async fn handler(
     name: PathName,
 ) -> Result<Response, Error> {
     let session = access::visible(&state.database, &caller, name).await?;
+    Ok(follow(state, Listener::Caller(caller), session).await?)
+}
+
+/// Who follows.
+pub(crate) enum Listener {
+    Caller(Caller),
+    /// Somebody with a link: hears what there is to scan, and nothing else of the session.
+    Guest {
+        share: Share,
+        _place: Place,
+    },
+}
+
+impl Listener {
+    async fn is_still_valid(&self, state: &ApiState) -> storage::Result<bool> {
+        match self {
+            Self::Caller(caller) => caller.is_still_valid(&state.credentials).await,
+            Self::Guest { share, .. } => share.still_stands(state).await,
+        }
+    }
+}
+
+/// Answers with what there is to scan, as it changes.
+pub(crate) async fn follow(
+    state: ApiState,
+    listener: Listener,
+    session: Box<Session>,
+) -> Result<Response, TooManyStreams> {
     let place = state.streams.enter()?;
     let shutdown = state.shutdown.clone();
     let changes = Changes::of(&state, session.id, LOOK).await;
     let mut following = Following {
         state,
-        caller,
+        listener,
         session,
         changes,
         told: Told::default(),
@@ -87,7 +116,7 @@ pub(crate) async fn handler(
 
 struct Following {
     state: ApiState,
-    caller: Caller,
+    listener: Listener,
     session: Box<Session>,
     changes: Changes,
     told: Told,
@@ -110,7 +139,7 @@ impl Following {
     }
 
     async fn read(&mut self) {
-        let still_valid = self.caller.is_still_valid(&self.state.database).await;
+        let still_valid = self.listener.is_still_valid(&self.state).await;
         match (still_valid, self.state.database.session(self.session.id).await) {
             (Ok(false), _) | (_, Ok(None)) => self.over = true,
             (Ok(true), Ok(Some(session))) => {
@@ -125,6 +154,9 @@ impl Following {
 
     /// Finds out what is new in the row.
     fn look(&mut self) {
+        if let Listener::Guest { .. } = self.listener {
+            (self.session.reason, self.session.phone) = (None, None);
+        }
         let now = self.state.clock.now();
         for news in self.told.news(&self.session, now) {
             self.events.extend(match news {

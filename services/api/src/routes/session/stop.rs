@@ -1,9 +1,11 @@
 //! `POST /session/{name}/stop`: takes a session off line and keeps its link.
 
 use axum::{extract::State, response::Response};
+use domain::access::AuditAction;
 
 use crate::{
     access::{self, LookupError, PathName},
+    audit,
     auth::Actor,
     error::ProblemBody,
     json,
@@ -37,6 +39,7 @@ pub(crate) async fn handler(
 ) -> Result<Response, LookupError> {
     let session = access::visible(&state.database, &caller, name).await?;
     stopping::stop(&state, &session, REASON).await?;
+    audit::note(&state, &caller, AuditAction::SessionStopped, session.name.clone()).await;
     let stopped = state.database.session(session.id).await?.ok_or(LookupError::NoSession)?;
     Ok(json::data(SessionBody::of(&stopped, state.clock.now())))
 }

@@ -30,7 +30,7 @@ pub(crate) struct Fleet<'a> {
 /// How your sessions are: expected against connected, and which are down. An admin sees the fleet.
 #[utoipa::path(
     get, path = "/status", tag = "status", operation_id = "status",
-    security(("basic" = []), ("status_token" = [])),
+    security(("basic" = []), ("api_key" = []), ("cookie" = []), ("status_token" = [])),
     responses(
         (status = 200, description = "How they are", body = Fleet),
         (status = 503, description = "The table of sessions cannot be read; `ready` says why", body = Fleet,

@@ -104,7 +104,7 @@ impl Hours {
 /// How one session is.
 #[utoipa::path(
     get, path = "/status/{session}", tag = "status", operation_id = "sessionStatus",
-    security(("basic" = []), ("status_token" = [])),
+    security(("basic" = []), ("api_key" = []), ("cookie" = []), ("status_token" = [])),
     params(("session" = String, Path, description = "Its name", example = "shop")),
     responses(
         (status = 200, description = "How it is", body = SessionStatus),

@@ -56,7 +56,11 @@ mod tests {
         assert!(paths.len() >= 12, "{:?}", paths.keys());
         for (path, item) in paths {
             for (method, operation) in item.as_object().unwrap() {
-                let url = path.replace("{name}", "x").replace("{session}", "x").replace("{id}", "x");
+                let url = path
+                    .replace("{name}", "x")
+                    .replace("{session}", "x")
+                    .replace("{id}", "x")
+                    .replace("{token}", "x");
                 let answer = rig.request(method.to_uppercase().as_str(), &url).anonymous().send().await;
                 assert_ne!(
                     answer.body, r#"{"message":"Route not found","code":"route_not_found"}"#,

@@ -1,13 +1,13 @@
 //! `PUT /admin/users/{id}/session-config`.
 
 use axum::{extract::State, response::Response};
-use domain::session::full_name;
+use domain::{access::AuditAction, session::full_name};
 use storage::SessionConfig;
 use utoipa::ToSchema;
 
 use super::{EditError, UserPath, edited, user_id};
 use crate::{
-    announce,
+    announce, audit,
     auth::{Actor, Admin},
     error::ProblemBody,
     fields::{Fields, JsonFields},
@@ -41,7 +41,7 @@ pub(crate) struct ConfigureUser {
     )
 )]
 pub(crate) async fn handler(
-    _: Admin<Actor>,
+    Admin(caller): Admin<Actor>,
     State(state): State<ApiState>,
     path: UserPath,
     JsonFields(fields): JsonFields,
@@ -55,6 +55,8 @@ pub(crate) async fn handler(
     let change = state.database.configure_session(user, &config).await?;
     edited(change, "Cannot update admin session configuration")?;
     announce::user_changed(&state.bus, user);
+    let name = state.database.account(user).await?.map(|account| account.user.username);
+    audit::note(&state, &caller, AuditAction::UserConfigured, name).await;
     Ok(json::done("Session configuration updated successfully"))
 }
 

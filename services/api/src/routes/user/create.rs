@@ -1,6 +1,7 @@
 //! `POST /admin/users`: a new user.
 
 use axum::{extract::State, http::StatusCode, response::Response};
+use domain::access::AuditAction;
 use domain::user::{InvalidUsername, MAX_USERNAME_CHARS, check_username};
 use secrets::PasswordError;
 use storage::NewUser;
@@ -8,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::{MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, Row, password_problem};
 use crate::{
+    audit,
     auth::{Actor, Admin},
     error::{Problem, ProblemBody, answers_as_problem},
     fields::{Invalid, JsonFields},
@@ -77,7 +79,7 @@ answers_as_problem!(Error);
     )
 )]
 pub(crate) async fn handler(
-    _: Admin<Actor>,
+    Admin(caller): Admin<Actor>,
     State(state): State<ApiState>,
     JsonFields(fields): JsonFields,
 ) -> Result<Response, Error> {
@@ -88,6 +90,7 @@ pub(crate) async fn handler(
     let user = state.database.create_user(&NewUser { username, password_hash }).await?.ok_or(Error::Taken)?;
     // Only another admin can have removed it in the meantime, and then the name can be had again.
     let account = state.database.account(user.id).await?.ok_or(Error::Taken)?;
+    audit::note(&state, &caller, AuditAction::UserCreated, account.user.username.clone()).await;
     Ok(json::data(Row::from(&account)))
 }
 

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use axum::{extract::State, response::Response};
+use domain::access::AuditAction;
 use tokio::time::timeout;
 
 use super::{EditError, UserPath, edited, user_id};
 use crate::{
-    announce,
+    announce, audit,
     auth::{Actor, Admin},
     error::ProblemBody,
     json::{self, Done},
@@ -34,14 +35,16 @@ const BEYOND_LOGOUT: Duration = Duration::from_secs(5);
     )
 )]
 pub(crate) async fn handler(
-    _: Admin<Actor>,
+    Admin(caller): Admin<Actor>,
     State(state): State<ApiState>,
     path: UserPath,
 ) -> Result<Response, EditError> {
     let user = user_id(path)?;
+    let name = state.database.account(user).await?.map(|account| account.user.username);
     edited(state.database.begin_user_removal(user).await?, "Cannot delete admin user")?;
     state.credentials.forget(user).await;
     announce::user_changed(&state.bus, user);
+    audit::note(&state, &caller, AuditAction::UserDeleted, name).await;
     let patience = state.settings.logout_wait + BEYOND_LOGOUT;
     match timeout(patience, removal::remove_user(&state, user)).await {
         Ok(Ok(true)) => {}

@@ -1,11 +1,12 @@
 //! `PUT /admin/users/{id}/password`.
 
 use axum::{extract::State, response::Response};
+use domain::access::AuditAction;
 use utoipa::ToSchema;
 
 use super::{EditError, MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, UserPath, edited, user_id};
 use crate::{
-    announce,
+    announce, audit,
     auth::{Actor, Admin},
     error::ProblemBody,
     fields::JsonFields,
@@ -40,7 +41,7 @@ pub(crate) struct SetPassword {
     )
 )]
 pub(crate) async fn handler(
-    _: Admin<Actor>,
+    Admin(caller): Admin<Actor>,
     State(state): State<ApiState>,
     path: UserPath,
     JsonFields(fields): JsonFields,
@@ -52,6 +53,8 @@ pub(crate) async fn handler(
     edited(change, "Cannot change admin password through this endpoint")?;
     state.credentials.forget(user).await;
     announce::user_changed(&state.bus, user);
+    let name = state.database.account(user).await?.map(|account| account.user.username);
+    audit::note(&state, &caller, AuditAction::PasswordChanged, name).await;
     Ok(json::done("Password updated successfully"))
 }
 

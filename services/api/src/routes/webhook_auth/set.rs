@@ -1,11 +1,12 @@
 //! `PUT /dashboard/webhook-auth`: how the caller's webhooks authenticate.
 
 use axum::{extract::State, response::Response};
+use domain::access::AuditAction;
 use storage::AuthChanged;
 
 use super::{SetError, SetWebhookAuth, read};
 use crate::{
-    announce,
+    announce, audit,
     auth::Actor,
     error::ProblemBody,
     fields::JsonFields,
@@ -37,6 +38,7 @@ pub(crate) async fn handler(
         AuthChanged::NoUser => return Err(SetError::NotFound),
     }
     announce::user_changed(&state.bus, caller.id);
+    audit::note(&state, &caller, AuditAction::WebhookAuthChanged, caller.username.clone()).await;
     Ok(json::done("Webhook authentication configuration updated successfully"))
 }
 

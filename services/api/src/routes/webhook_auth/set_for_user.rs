@@ -4,12 +4,12 @@ use axum::{
     extract::{Path, State, rejection::PathRejection},
     response::Response,
 };
-use domain::UserId;
+use domain::{UserId, access::AuditAction};
 use storage::AuthChanged;
 
 use super::{SetError, SetWebhookAuth, read};
 use crate::{
-    announce,
+    announce, audit,
     auth::{Actor, Admin},
     error::ProblemBody,
     fields::JsonFields,
@@ -33,7 +33,7 @@ use crate::{
     )
 )]
 pub(crate) async fn handler(
-    _: Admin<Actor>,
+    Admin(caller): Admin<Actor>,
     State(state): State<ApiState>,
     path: Result<Path<i64>, PathRejection>,
     JsonFields(fields): JsonFields,
@@ -49,6 +49,8 @@ pub(crate) async fn handler(
         AuthChanged::NoUser => return Err(SetError::NotFound),
     }
     announce::user_changed(&state.bus, user);
+    let name = state.database.account(user).await?.map(|account| account.user.username);
+    audit::note(&state, &caller, AuditAction::WebhookAuthChanged, name).await;
     Ok(json::done("Webhook authentication configuration updated successfully"))
 }
 
