@@ -22,5 +22,7 @@ pub mod webhook_auth;
 
 pub use clock::{Clock, ManualClock, SharedClock, SystemClock, Timestamp};
 pub use degrees::Degrees;
-pub use ids::{ApiKeyId, DeliveryId, EndpointId, EventId, MediaId, MessageId, RunnerId, SessionId, UserId};
+pub use ids::{
+    ApiKeyId, DeliveryId, EndpointId, EventId, MediaId, MessageId, ProcessId, RunnerId, SessionId, UserId,
+};
 pub use session::Fence;

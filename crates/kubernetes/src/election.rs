@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::SharedClock;
 use k8s_openapi::{
-    api::coordination::v1::{Lease, LeaseSpec},
+    api::coordination::v1::LeaseSpec,
     apimachinery::pkg::apis::meta::v1::MicroTime,
     jiff,
 };

@@ -91,7 +91,7 @@ impl Database {
     /// looked at.
     pub async fn census(&self) -> Result<Census> {
         let mut census = Census::default();
-        self.count_sessions(&mut census).await?;
+        self.sum_sessions(&mut census).await?;
         for runner in self.runners().await?.iter().filter(|runner| !runner.lease_left.is_zero()) {
             if runner.accepting {
                 census.runners_accepting += 1;
@@ -100,12 +100,12 @@ impl Database {
                 census.runners_leaving += 1;
             }
         }
-        self.count_outbound(&mut census).await?;
-        self.count_deliveries(&mut census).await?;
+        self.sum_outbound(&mut census).await?;
+        self.sum_deliveries(&mut census).await?;
         Ok(census)
     }
 
-    async fn count_sessions(&self, census: &mut Census) -> Result<()> {
+    async fn sum_sessions(&self, census: &mut Census) -> Result<()> {
         let mut reader = self.reader().await?;
         let rows: Vec<(String, i64, i64, i64)> = with_conn!(&mut reader, conn => {
             sqlx::query_as(
@@ -134,7 +134,7 @@ impl Database {
         Ok(())
     }
 
-    async fn count_outbound(&self, census: &mut Census) -> Result<()> {
+    async fn sum_outbound(&self, census: &mut Census) -> Result<()> {
         let now = self.now();
         let mut reader = self.reader().await?;
         // The oldest by position, which the index has, and not by time.
@@ -157,7 +157,7 @@ impl Database {
         Ok(())
     }
 
-    async fn count_deliveries(&self, census: &mut Census) -> Result<()> {
+    async fn sum_deliveries(&self, census: &mut Census) -> Result<()> {
         let now = self.now();
         let mut reader = self.reader().await?;
         let (due, since): (i64, Option<i64>) = with_conn!(&mut reader, conn => {

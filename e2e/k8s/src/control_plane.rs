@@ -117,7 +117,7 @@ impl Own {
         command.args(["--bind-address=127.0.0.1", "--advertise-address=127.0.0.1"]);
         command
             .args(["--service-account-issuer=https://kubernetes.default.svc", "--authorization-mode=RBAC"]);
-        command.args(["--service-cluster-ip-range=10.0.0.0/24", "--enable-priority-and-fairness=false"]);
+        command.args(["--service-cluster-ip-range=10.0.0.0/24", "--endpoint-reconciler-type=none"]);
         let api_server = Process::start("kube-apiserver", &command);
 
         let authority = certificates.join("apiserver.crt");
@@ -133,7 +133,8 @@ impl Own {
         });
         fs::write(&kubeconfig, file.to_string()).expect("a kubeconfig");
         let admin = client(&kubeconfig).await;
-        scratch::wait_for(PATIENCE, async || admin.apiserver_version().await.is_ok()).await;
+        let ready = || http::Request::get("/readyz").body(Vec::new()).expect("a request");
+        scratch::wait_for(PATIENCE, async || admin.request_text(ready()).await.is_ok()).await;
 
         let mut command = Command::new(program("kube-controller-manager"));
         command.arg(format!("--kubeconfig={}", kubeconfig.display()));

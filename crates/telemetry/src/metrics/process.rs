@@ -5,6 +5,7 @@ use std::{fs, time::SystemTime};
 use opentelemetry::metrics::Meter;
 
 /// Of these the descriptions are Prometheus's own.
+#[cfg(test)]
 pub(super) const NAMES: [&str; 4] = [
     "process_cpu_seconds_total",
     "process_open_fds",

@@ -43,6 +43,13 @@ impl FromRequestParts<ApiState> for Origin {
     }
 }
 
+impl Origin {
+    /// No page of another site may have caused the request.
+    pub(crate) const fn was_meant(self) -> bool {
+        !self.forged
+    }
+}
+
 /// A login that was made.
 pub(crate) struct Begun {
     pub(crate) cookie: HeaderValue,

@@ -14,8 +14,14 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use dashboard::{Dashboard, Encoding, File};
+use domain::access::AuditAction;
 
-use crate::page;
+use crate::{
+    audit,
+    auth::{AuthError, By, Caller, Origin},
+    page,
+    state::ApiState,
+};
 
 /// What is shown instead in a program that was built without it.
 const ABSENT: &str = include_str!("../../../pages/no-dashboard.html");
@@ -24,7 +30,7 @@ const ABSENT: &str = include_str!("../../../pages/no-dashboard.html");
 const HASHED: &str = "assets/";
 
 /// The dashboard's page, if there is a dashboard.
-pub(crate) fn shown(dashboard: &Dashboard, uri: &Uri) -> Option<Response<Body>> {
+fn shown(dashboard: &Dashboard, uri: &Uri) -> Option<Response<Body>> {
     let nonce = URL_SAFE_NO_PAD.encode(secrets::random_bytes::<16>());
     let base = base(uri.path());
     let head = format!(r#"<base href="{base}"><meta property="csp-nonce" nonce="{nonce}">"#);
@@ -33,6 +39,24 @@ pub(crate) fn shown(dashboard: &Dashboard, uri: &Uri) -> Option<Response<Body>> 
          media-src 'self' blob:; manifest-src 'self'; connect-src 'self'; base-uri 'self'; form-action 'self'"
     );
     Some(page::html(dashboard.page(&head)?, &sources))
+}
+
+/// The same at one of the Node gateway's addresses. Whoever came with a name and a password gets the cookie that the
+/// page's own requests need: they do not use what the browser remembers for the old pages.
+pub(crate) async fn shown_to(
+    caller: &Caller,
+    origin: Origin,
+    state: &ApiState,
+    uri: &Uri,
+) -> Result<Option<Response<Body>>, AuthError> {
+    let Some(mut page) = shown(&state.dashboard, uri) else { return Ok(None) };
+    // A link on another site may lead here: it logs nobody in.
+    if caller.by() == By::Basic && origin.was_meant() {
+        let begun = state.credentials.log_in(caller, origin).await?;
+        page.headers_mut().insert(header::SET_COOKIE, begun.cookie);
+        audit::note(state, caller, AuditAction::LogIn, None).await;
+    }
+    Ok(Some(page))
 }
 
 /// The dashboard's page, or how to get one.

@@ -1,5 +1,6 @@
 use bytes::Bytes;
 use dashboard::Dashboard;
+use serde_json::json;
 
 use super::base;
 use crate::{state::Settings, testing::Rig};
@@ -80,7 +81,17 @@ async fn the_old_addresses_show_it_to_those_who_may_see_it() {
         assert!(answer.body.contains("<base href=\"app/\">"), "{path}");
         rig.get(path).anonymous().send().await.fails(401, "unauthorized", "Unauthorized");
     }
-    assert_eq!(rig.get("/dashboard").by(&anna).send().await.status, 200);
+    let answer = rig.get("/dashboard").by(&anna).send().await;
+    // With what the page gets its requests are answered.
+    let cookie = answer.header("set-cookie").split(';').next().unwrap();
+    let me = rig.get("/auth/me").anonymous().header("cookie", cookie).send().await.json();
+    assert_eq!((&me["data"]["username"], &me["data"]["by"]), (&json!("anna"), &json!("cookie")));
+    let again = rig.get("/dashboard").anonymous().header("cookie", cookie).send().await;
+    assert_eq!((again.status, again.header("set-cookie")), (200, ""));
+    let linked =
+        rig.get("/dashboard").header("sec-fetch-site", "cross-site").header("sec-fetch-mode", "navigate");
+    let linked = linked.send().await;
+    assert_eq!((linked.status, linked.header("set-cookie")), (200, ""));
     rig.get("/admin").by(&anna).send().await.fails(403, "admin_required", "Admin access required");
 }
 

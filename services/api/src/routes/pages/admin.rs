@@ -7,7 +7,7 @@ use axum::{
 };
 
 use crate::{
-    auth::{Admin, Caller},
+    auth::{Admin, AuthError, Caller, Origin},
     error::ProblemBody,
     page::page_with_files,
     routes::app,
@@ -27,11 +27,12 @@ const PAGE: &str = include_str!("../../../pages/admin.html");
 )]
 pub(crate) async fn handler(
     Admin(caller): Admin<Caller>,
+    origin: Origin,
     State(state): State<ApiState>,
     uri: Uri,
-) -> Response<Body> {
-    app::shown(&state.dashboard, &uri)
-        .unwrap_or_else(|| page_with_files(PAGE, &[("username", &caller.username)]))
+) -> Result<Response<Body>, AuthError> {
+    let page = app::shown_to(&caller, origin, &state, &uri).await?;
+    Ok(page.unwrap_or_else(|| page_with_files(PAGE, &[("username", &caller.username)])))
 }
 
 #[cfg(test)]

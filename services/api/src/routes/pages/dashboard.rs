@@ -6,7 +6,12 @@ use axum::{
     http::{Response, Uri},
 };
 
-use crate::{auth::Caller, page::page_with_files, routes::app, state::ApiState};
+use crate::{
+    auth::{AuthError, Caller, Origin},
+    page::page_with_files,
+    routes::app,
+    state::ApiState,
+};
 
 const PAGE: &str = include_str!("../../../pages/dashboard.html");
 
@@ -15,9 +20,14 @@ const PAGE: &str = include_str!("../../../pages/dashboard.html");
     get, path = "/dashboard", tag = "page", operation_id = "dashboardPage",
     responses((status = 200, description = "A page for people", content_type = "text/html"))
 )]
-pub(crate) async fn handler(caller: Caller, State(state): State<ApiState>, uri: Uri) -> Response<Body> {
-    app::shown(&state.dashboard, &uri)
-        .unwrap_or_else(|| page_with_files(PAGE, &[("username", &caller.username)]))
+pub(crate) async fn handler(
+    caller: Caller,
+    origin: Origin,
+    State(state): State<ApiState>,
+    uri: Uri,
+) -> Result<Response<Body>, AuthError> {
+    let page = app::shown_to(&caller, origin, &state, &uri).await?;
+    Ok(page.unwrap_or_else(|| page_with_files(PAGE, &[("username", &caller.username)])))
 }
 
 #[cfg(test)]
