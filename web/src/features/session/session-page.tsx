@@ -1,21 +1,26 @@
 import { Loader } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { Link, Outlet, useMatchRoute } from "@tanstack/react-router";
-import { ChevronLeft, TriangleAlert, Unplug } from "lucide-react";
+import { Outlet, useMatchRoute } from "@tanstack/react-router";
+import { TriangleAlert, Unplug } from "lucide-react";
 import { Suspense } from "react";
 import { useLive } from "../../api/live";
 import { t } from "../../texts";
+import { BackLink } from "../../ui/back-link";
 import { phone } from "../../ui/format";
 import { LinkButton } from "../../ui/links";
 import { Loaded } from "../../ui/loaded";
 import { EmptyState, PageHeader } from "../../ui/page";
 import { Picture } from "../../ui/picture";
 import { adviceOf, StateBadge } from "../../ui/session-state";
+import { TabBar, TabLink } from "../../ui/tab-links";
 import { Ago } from "../../ui/time";
 import { SessionActions } from "./actions/session-actions";
 import { sessionRoute } from "./routes";
 import classes from "./session-page.module.css";
 import { sessionKey, sessionQuery } from "./session-query";
+
+const WHOLE = { exact: true, includeSearch: false };
+const PART = { includeSearch: false };
 
 /** What is around the pages of a session: who it is, how it is, what can be done. */
 export function SessionPage() {
@@ -31,10 +36,7 @@ export function SessionPage() {
   if (session.error?.code === "session_not_found") return <Gone />;
   return (
     <>
-      <Link to="/app" className={classes.up}>
-        <ChevronLeft size={16} aria-hidden />
-        {t.session.toList}
-      </Link>
+      <BackLink to="/app">{t.session.toList}</BackLink>
       <Loaded query={session}>
         {(data) => {
           const advice = adviceOf(data);
@@ -67,14 +69,22 @@ export function SessionPage() {
                   </span>
                 </p>
               )}
-              <nav className={classes.tabs} aria-label={t.session.sections}>
-                <Tab to="/app/sessions/$name" name={name} text={t.session.overview} exact />
-                <Tab to="/app/sessions/$name/messages" name={name} text={t.session.messages} />
-                <Tab to="/app/sessions/$name/send" name={name} text={t.session.send} />
+              <TabBar label={t.session.sections}>
+                <TabLink to="/app/sessions/$name" params={{ name }} activeOptions={WHOLE}>
+                  {t.session.overview}
+                </TabLink>
+                <TabLink to="/app/sessions/$name/messages" params={{ name }} activeOptions={PART}>
+                  {t.session.messages}
+                </TabLink>
+                <TabLink to="/app/sessions/$name/send" params={{ name }} activeOptions={PART}>
+                  {t.session.send}
+                </TabLink>
                 {(!data.credentials_present || data.needs_person || linking) && (
-                  <Tab to="/app/sessions/$name/link" name={name} text={t.session.link} />
+                  <TabLink to="/app/sessions/$name/link" params={{ name }} activeOptions={PART}>
+                    {t.session.link}
+                  </TabLink>
                 )}
-              </nav>
+              </TabBar>
               <Suspense fallback={<Loader aria-label={t.common.loading} />}>
                 <Outlet />
               </Suspense>
@@ -83,29 +93,6 @@ export function SessionPage() {
         }}
       </Loaded>
     </>
-  );
-}
-
-function Tab(props: {
-  to:
-    | "/app/sessions/$name"
-    | "/app/sessions/$name/messages"
-    | "/app/sessions/$name/send"
-    | "/app/sessions/$name/link";
-  name: string;
-  text: string;
-  exact?: boolean;
-}) {
-  return (
-    <Link
-      to={props.to}
-      params={{ name: props.name }}
-      className={classes.tab}
-      activeOptions={{ exact: props.exact ?? false }}
-      replace
-    >
-      {props.text}
-    </Link>
   );
 }
 

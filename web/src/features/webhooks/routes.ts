@@ -1,5 +1,6 @@
 import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
 import { appRoute } from "../../app-route";
+import { textParam } from "../../search-params";
 
 const webhooks = createRoute({
   getParentRoute: () => appRoute,
@@ -20,16 +21,13 @@ export interface DeliveryFilter {
   session?: string;
 }
 
-const text = (value: unknown) =>
-  (typeof value === "string" || typeof value === "number") && value !== "" ? String(value) : undefined;
-
 const deliveries = createRoute({
   getParentRoute: () => webhooks,
   path: "deliveries",
   validateSearch: (search: Record<string, unknown>): DeliveryFilter => ({
-    state: text(search.state),
-    endpoint: text(search.endpoint),
-    session: text(search.session),
+    state: textParam(search.state),
+    endpoint: textParam(search.endpoint),
+    session: textParam(search.session),
   }),
   component: lazyRouteComponent(() => import("./deliveries-tab"), "DeliveriesTab"),
 });
