@@ -167,6 +167,7 @@ fn list_files(folder: &Path, path: &str, list: &mut String) -> Result<()> {
         if entry.is_dir() {
             list_files(&entry, &format!("{path}{name}/"), list)?;
         } else {
+            let entry = entry.to_str().ok_or("file names are UTF-8")?;
             writeln!(list, "    ({:?}, include_bytes!({entry:?})),", format!("{path}{name}"))?;
         }
     }

@@ -231,7 +231,7 @@ fn the_file_may_use_tables_and_lists() {
 
 #[test]
 fn settings_that_do_not_go_together_are_refused() {
-    let table: [(&[(&str, &str)], &str); 4] = [
+    let table: [(&[(&str, &str)], &str); 5] = [
         (
             &[("RUNNER_FENCE_SECONDS", "6")],
             "RUNNER_FENCE_SECONDS (6) must be shorter than RUNNER_LEASE_SECONDS (6)",

@@ -89,7 +89,8 @@ impl Database {
 
 /// The last attempt of a delivery.
 async fn last_attempt(reader: &mut Reader, delivery: DeliveryId) -> Result<Option<DeliveryAttempt>> {
-    let row: Option<(i32, i64, i64, Option<i32>, Option<String>)> = with_conn!(reader, conn => {
+    type Row = (i32, i64, i64, Option<i32>, Option<String>);
+    let row: Option<Row> = with_conn!(reader, conn => {
         sqlx::query_as(
             "SELECT number, at, duration_ms, status, answer FROM attempts WHERE delivery_id = $1
              ORDER BY number DESC LIMIT 1",

@@ -30,6 +30,9 @@ fn by_class() -> String {
     sql
 }
 
+/// Stretch, class, how many.
+type Classed = (i64, i64, i64);
+
 impl Database {
     /// What went through a session from `since` on, in `many` stretches of `width`; what is later belongs to the last.
     pub async fn traffic(
@@ -47,7 +50,7 @@ impl Database {
             })
             .collect();
         let mut reader = self.reader().await?;
-        let (sent, received): (Vec<(i64, i64, i64)>, Vec<(i64, i64)>) = with_conn!(&mut reader, conn => {
+        let (sent, received): (Vec<Classed>, Vec<(i64, i64)>) = with_conn!(&mut reader, conn => {
             let sent = sqlx::query_as(AssertSqlSafe(by_class()))
                 .bind(session.uuid())
                 .bind(since.0)

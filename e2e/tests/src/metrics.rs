@@ -10,8 +10,11 @@ use http::Method;
 pub struct Metrics {
     /// Kind and help of each metric.
     pub families: BTreeMap<String, (String, String)>,
-    samples: HashMap<String, Vec<(BTreeMap<String, String>, f64)>>,
+    samples: HashMap<String, Vec<Sample>>,
 }
+
+/// Labels, and the value under them.
+type Sample = (BTreeMap<String, String>, f64);
 
 /// Scrapes a process on this machine.
 ///
@@ -40,13 +43,13 @@ impl Metrics {
         for line in text.lines().filter(|line| !line.is_empty()) {
             let read = if let Some(rest) = line.strip_prefix("# HELP ") {
                 rest.split_once(' ').map(|(name, help)| {
-                    metrics.families.entry(name.to_owned()).or_default().1 = help.to_owned();
+                    metrics.families.entry(name.to_owned()).or_default().1.push_str(help);
                 })
             } else if let Some(rest) = line.strip_prefix("# TYPE ") {
                 rest.split_once(' ').map(|(name, kind)| {
                     let family = metrics.families.entry(name.to_owned()).or_default();
                     assert!(family.0.is_empty(), "{name} comes twice");
-                    family.0 = kind.to_owned();
+                    family.0.push_str(kind);
                 })
             } else {
                 metrics.sample(line)

@@ -40,7 +40,7 @@ const DEFINITIONS: [(&str, &[&str]); 2] = [
 const HELM_DEADLINE: Duration = Duration::from_mins(15);
 
 /// How long the control plane may take.
-const CONTROL_PLANE_DEADLINE: Duration = Duration::from_mins(60);
+const CONTROL_PLANE_DEADLINE: Duration = Duration::from_hours(1);
 
 /// The step `chart`: Helm lints and renders it, and what comes out is looked at.
 pub(crate) fn chart() -> Outcome {

@@ -107,8 +107,11 @@ impl Foundation {
             },
         )
         .map_err(StartError::settings)?;
-        let autoscaler =
-            if roles.has_runner() { autoscaler::connect(config, roles, &database, &clock).await? } else { None };
+        let autoscaler = if roles.has_runner() {
+            autoscaler::connect(config, roles, &database, &clock).await?
+        } else {
+            None
+        };
         Ok(Self {
             database,
             bus,

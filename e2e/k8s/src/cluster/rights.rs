@@ -92,7 +92,7 @@ async fn suffices(ground: &Ground) {
     }
 }
 
-fn scale_selector(scale: &Result<kube::api::Scale, kube::Error>) -> String {
+fn scale_selector(scale: &Result<k8s_openapi::api::autoscaling::v1::Scale, kube::Error>) -> String {
     let status = scale.as_ref().ok().and_then(|scale| scale.status.as_ref());
     status.and_then(|status| status.selector.clone()).unwrap_or_default()
 }
@@ -115,7 +115,7 @@ async fn no_more(ground: &Ground) {
     denied("a patched Deployment", deployments.patch(RUNNER, &patch, &Patch::Merge(json!({}))).await);
     denied("no Deployment", deployments.delete(RUNNER, &delete).await);
     denied("another's size", deployments.get_scale("wa-wa-gateway-api").await);
-    let mut scale = kube::api::Scale::default();
+    let mut scale = k8s_openapi::api::autoscaling::v1::Scale::default();
     scale.metadata.name = Some("wa-wa-gateway-api".to_owned());
     denied("another size of another", deployments.replace_scale("wa-wa-gateway-api", &post, &scale).await);
 

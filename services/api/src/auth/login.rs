@@ -48,7 +48,7 @@ impl FromRequestParts<ApiState> for Origin {
 
 impl Origin {
     /// No page of another site may have caused the request.
-    pub(crate) const fn was_meant(self) -> bool {
+    pub(crate) const fn was_meant(&self) -> bool {
         !self.forged
     }
 }
