@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use domain::{MessageId, SessionId, UserId};
+use opentelemetry::{
+    Context,
+    trace::{FutureExt as _, SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState},
+};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Bus, Hints, NatsLogin, NatsOptions, Received, RequestError, Server,
+    Bus, Hints, NatsLogin, NatsOptions, Received, Request, RequestError, Server,
     messages::{Hint, SessionCommand, SessionReply},
     subjects,
 };
@@ -57,6 +61,7 @@ macro_rules! on_both {
 
 on_both! {
     a_command_is_answered
+    a_command_brings_the_trace_of_its_asker
     a_command_to_nobody_fails_at_once
     a_command_without_an_answer_times_out
     a_dropped_command_is_abandoned
@@ -105,6 +110,28 @@ async fn a_command_to_nobody_fails_at_once(kind: Kind) {
         reply == Err(RequestError::NoResponders)
     })
     .await;
+}
+
+async fn a_command_brings_the_trace_of_its_asker(kind: Kind) {
+    let (asker, owner) = ends(kind).await;
+    let session = SessionId::new();
+    let mut server: Server<SessionCommand> =
+        owner.serve(&subjects::session_command(session), 8).await.unwrap();
+    let (trace, span) = (TraceId::from(0x4bf9_u128), SpanId::from(0x00f0_u64));
+    let span = SpanContext::new(trace, span, TraceFlags::SAMPLED, true, TraceState::default());
+    let context = Context::new().with_remote_span_context(span);
+    let mut serve = async || {
+        let Request { traceparent, reply, .. } = server.next().await.unwrap();
+        reply.send(&SessionReply::Done);
+        traceparent
+    };
+    let asking = ask(&asker, session, &SessionCommand::Stop).with_context(context);
+    let (reply, traceparent) = tokio::join!(asking, serve());
+    assert_eq!(reply, Ok(SessionReply::Done));
+    let expected = "00-00000000000000000000000000004bf9-00000000000000f0-01";
+    assert_eq!(traceparent.as_deref(), Some(expected));
+    let (reply, traceparent) = tokio::join!(ask(&asker, session, &SessionCommand::Stop), serve());
+    assert_eq!((reply, traceparent), (Ok(SessionReply::Done), None));
 }
 
 async fn a_command_without_an_answer_times_out(kind: Kind) {

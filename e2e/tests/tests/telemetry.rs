@@ -79,6 +79,9 @@ async fn one_process_reports_everything(#[case] storage: Storage) {
     has("wa_gateway_sessions_needing_person", &[], 0.0);
     has("wa_gateway_runners", &[("accepting", "true")], 1.0);
     has("wa_gateway_bus_connected", &[], 1.0);
+    // There before anything happened: else the first time would not count.
+    has("wa_gateway_runner_lease_losses_total", &[], 0.0);
+    has("wa_gateway_webhook_dead_total", &[], 0.0);
     some("wa_gateway_session_transitions_total", &[("state", "connected")]);
     some("wa_gateway_session_connects_total", &[("result", "connected")]);
     some("wa_gateway_webhook_duration_seconds_count", &[("class", "5xx")]);

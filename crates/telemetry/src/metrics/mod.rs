@@ -180,6 +180,24 @@ pub fn metrics() -> &'static Metrics {
 }
 
 impl Metrics {
+    /// In Prometheus's eyes a counter that first appears as 1 has not grown: the rare ones, which rules ask for, are there
+    /// from the beginning.
+    fn count_from_zero(&self, role: &str) {
+        let counters = [
+            (RUNNER, &self.inbound_failures),
+            (RUNNER, &self.runner_lease_losses),
+            (RUNNER, &self.session_lease_losses),
+            (RUNNER, &self.session_reconnects),
+            (DISPATCHER, &self.webhooks_dead),
+            (EVERY, &self.commit_failures),
+        ];
+        for (by, counter) in counters {
+            if by == EVERY || by == role || role == "all" {
+                counter.add::<&'static str>(0, []);
+            }
+        }
+    }
+
     /// Another process reports from now on what one process reports for all.
     pub fn clear_census(&self) {
         self.sessions.clear();
@@ -209,5 +227,6 @@ impl Metrics {
 /// Reports what the process itself knows, from now on.
 pub(crate) fn begin(version: &'static str, role: &'static str) {
     metrics().build_info.set([([version, role], 1.0)]);
+    metrics().count_from_zero(role);
     process::observe(&global::meter(METER));
 }
