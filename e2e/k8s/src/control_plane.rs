@@ -100,9 +100,11 @@ pub async fn client(kubeconfig: &Path) -> Client {
 impl Own {
     #[expect(clippy::expect_used, reason = "no check can go on without it")]
     async fn start(folder: &Dir) -> (PathBuf, Self) {
-        let key = rcgen::KeyPair::generate().expect("a key").serialize_pem();
-        let (key_file, tokens) = (folder.join("accounts.key"), folder.join("tokens.csv"));
-        fs::write(&key_file, key).expect("a file for the key");
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let (key_file, public_key_file) = (folder.join("accounts.key"), folder.join("accounts.pub"));
+        let tokens = folder.join("tokens.csv");
+        fs::write(&key_file, key.serialize_pem()).expect("a file for the key");
+        fs::write(&public_key_file, key.public_key_pem()).expect("a file for the public key");
         fs::write(&tokens, format!("{ADMIN},admin,1,system:masters\n")).expect("a file for the token");
         let (etcd, etcd_port) = etcd(folder).await;
 
@@ -112,7 +114,7 @@ impl Own {
         command.arg(format!("--secure-port={port}"));
         command.arg(format!("--cert-dir={}", certificates.display()));
         command.arg(format!("--token-auth-file={}", tokens.display()));
-        command.arg(format!("--service-account-key-file={}", key_file.display()));
+        command.arg(format!("--service-account-key-file={}", public_key_file.display()));
         command.arg(format!("--service-account-signing-key-file={}", key_file.display()));
         command.args(["--bind-address=127.0.0.1", "--advertise-address=127.0.0.1"]);
         command
