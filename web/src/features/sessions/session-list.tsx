@@ -2,7 +2,7 @@ import { useMediaQuery } from "@mantine/hooks";
 import type { UseInfiniteQueryResult } from "@tanstack/react-query";
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useLayoutEffect, useRef, useState } from "react";
-import type { ListedSession } from "../../api/upcoming";
+import type { ListedSession } from "../../api/types";
 import { t } from "../../texts";
 import { useLoggedIn } from "../login/me";
 import classes from "./session-list.module.css";

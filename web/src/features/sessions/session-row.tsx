@@ -1,7 +1,7 @@
 import { Link } from "@tanstack/react-router";
 import { ArrowDownLeft, ArrowUpRight, TriangleAlert } from "lucide-react";
 import { memo } from "react";
-import type { ListedSession } from "../../api/upcoming";
+import type { ListedSession } from "../../api/types";
 import { t } from "../../texts";
 import { count, phone } from "../../ui/format";
 import { Picture } from "../../ui/picture";
