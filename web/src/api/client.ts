@@ -3,10 +3,9 @@ import { apiRoot } from "../base";
 import { DASHBOARD_HEADERS, watchedFetch } from "./connection";
 import { asProblem, problemOf } from "./problem";
 import type { paths } from "./schema";
-import type { UpcomingPaths } from "./upcoming";
 
 /** The API, as `openapi.json` describes it. */
-export const api = createClient<paths & Omit<UpcomingPaths, keyof paths>>({
+export const api = createClient<paths>({
   baseUrl: apiRoot.href.replace(/\/$/, ""),
   headers: DASHBOARD_HEADERS,
   cache: "no-store",

@@ -4,7 +4,7 @@ import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { ScrollText } from "lucide-react";
 import { useState } from "react";
 import { api, ask } from "../../api/client";
-import type { AuditEntry } from "../../api/upcoming";
+import type { AuditEntry } from "../../api/types";
 import { t } from "../../texts";
 import { Loaded } from "../../ui/loaded";
 import { Card, EmptyState } from "../../ui/page";

@@ -2,7 +2,7 @@ import { SimpleGrid, Skeleton } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { api, ask } from "../../api/client";
-import type { FleetHealth } from "../../api/upcoming";
+import type { FleetHealth } from "../../api/types";
 import { t } from "../../texts";
 import { count } from "../../ui/format";
 import { TextLink } from "../../ui/links";

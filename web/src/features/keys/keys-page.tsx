@@ -4,7 +4,7 @@ import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
 import { KeyRound, Plus } from "lucide-react";
 import { useState } from "react";
 import { api, ask } from "../../api/client";
-import type { ApiKey } from "../../api/upcoming";
+import type { ApiKey } from "../../api/types";
 import { t } from "../../texts";
 import { Confirm } from "../../ui/confirm";
 import { Loaded } from "../../ui/loaded";

@@ -1,6 +1,6 @@
 import { queryOptions, useQuery, useSuspenseQuery } from "@tanstack/react-query";
 import { api, ask } from "../../api/client";
-import type { Me } from "../../api/upcoming";
+import type { Me } from "../../api/types";
 
 /** Who is logged in. */
 export const meQuery = queryOptions({

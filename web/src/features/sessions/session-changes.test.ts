@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { LiveEvent } from "../../api/live";
-import type { ListedSession } from "../../api/upcoming";
+import type { ListedSession } from "../../api/types";
 import { changesOf, patched } from "./session-changes";
 
 const row = (name: string): ListedSession => ({

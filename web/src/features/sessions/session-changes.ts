@@ -1,6 +1,6 @@
 import type { InfiniteData } from "@tanstack/react-query";
 import type { LiveEvent } from "../../api/live";
-import type { ListedSession, PageOf } from "../../api/upcoming";
+import type { ListedSession, PageOf } from "../../api/types";
 
 export type Pages = InfiniteData<PageOf<ListedSession>, unknown>;
 

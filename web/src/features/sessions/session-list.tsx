@@ -2,8 +2,9 @@ import { useMediaQuery } from "@mantine/hooks";
 import type { UseInfiniteQueryResult } from "@tanstack/react-query";
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useLayoutEffect, useRef, useState } from "react";
-import type { ListedSession } from "../../api/upcoming";
+import type { ListedSession } from "../../api/types";
 import { t } from "../../texts";
+import { useLoggedIn } from "../login/me";
 import classes from "./session-list.module.css";
 import { SessionRow } from "./session-row";
 
@@ -18,6 +19,7 @@ type Query = Pick<UseInfiniteQueryResult, "hasNextPage" | "isFetchingNextPage" |
 /** Draws only the rows that can be seen: a thousand are as smooth as ten. */
 export function SessionList(props: { rows: ListedSession[]; query: Query }) {
   const { rows, query } = props;
+  const { username } = useLoggedIn();
   const narrow = useMediaQuery("(max-width: 48em)", false, { getInitialValueInEffect: false });
   const list = useRef<HTMLUListElement>(null);
   const [scrollMargin, setScrollMargin] = useState(0);
@@ -59,11 +61,16 @@ export function SessionList(props: { rows: ListedSession[]; query: Query }) {
               aria-posinset={index + 1}
               style={{ height, transform: `translateY(${start - scrollMargin}px)` }}
             >
-              <SessionRow session={row} />
+              <SessionRow session={row} owner={ownerOf(row, username)} />
             </li>
           )
         );
       })}
     </ul>
   );
+}
+
+function ownerOf(row: ListedSession, username: string): string | undefined {
+  const { user } = row;
+  return user && user !== username && !row.name.startsWith(user) ? user : undefined;
 }

@@ -1,7 +1,7 @@
 import { Link } from "@tanstack/react-router";
 import { ArrowDownLeft, ArrowUpRight, TriangleAlert } from "lucide-react";
 import { memo } from "react";
-import type { ListedSession } from "../../api/upcoming";
+import type { ListedSession } from "../../api/types";
 import { t } from "../../texts";
 import { count, phone } from "../../ui/format";
 import { Picture } from "../../ui/picture";
@@ -10,7 +10,12 @@ import { Ago } from "../../ui/time";
 import classes from "./session-list.module.css";
 
 /** One session in the list. Drawn again only when something about it changed. */
-export const SessionRow = memo(function SessionRow({ session }: { session: ListedSession }) {
+export const SessionRow = memo(function SessionRow(props: {
+  session: ListedSession;
+  /** Whose it is, where that is not to be seen from its name. */
+  owner?: string;
+}) {
+  const { session } = props;
   const advice = adviceOf(session);
   const number = session.phone_number ? phone(session.phone_number) : t.sessions.notLinked;
   const today = t.sessions.today(count(session.sent_today), count(session.received_today));
@@ -27,9 +32,7 @@ export const SessionRow = memo(function SessionRow({ session }: { session: Liste
         <div className={classes.name}>{session.name}</div>
         <div className={classes.quiet}>
           {number}
-          {session.user &&
-            session.user !== session.name.split("_")[0] &&
-            ` · ${t.sessions.ofUser(session.user)}`}
+          {props.owner && ` · ${t.sessions.ofUser(props.owner)}`}
         </div>
       </div>
       <div className={classes.state}>

@@ -10,7 +10,7 @@ import {
   SmilePlus,
 } from "lucide-react";
 import { memo } from "react";
-import type { ListedMessage } from "../../../api/upcoming";
+import type { ListedMessage } from "../../../api/types";
 import { apiUrl } from "../../../base";
 import { t } from "../../../texts";
 import { moment, shortMoment } from "../../../ui/format";

@@ -25,5 +25,5 @@ it("leaves gaps where nothing was measured", () => {
     (index) => index,
     (value) => value,
   );
-  expect(path).toBe("M0.0 1.0L1.0 2.0M3.0 3.0h1");
+  expect(path).toBe("M0.0 1.0L1.0 2.0M1.0 3.0h4");
 });

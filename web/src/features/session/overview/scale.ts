@@ -12,6 +12,9 @@ export function labelled(length: number, most: number): number[] {
   return Array.from({ length: Math.ceil(length / step) }, (_, index) => index * step);
 }
 
+/** How long the stroke of a lone value is. */
+const LONE = 4;
+
 /** A line through the values that are there, with a gap where one is missing; a lone one is a short stroke. */
 export function linePath(
   values: (number | null)[],
@@ -26,8 +29,8 @@ export function linePath(
       return;
     }
     const alone = !drawing && (values[index + 1] ?? null) === null;
-    const at = `${x(index).toFixed(1)} ${y(value).toFixed(1)}`;
-    path += `${drawing ? "L" : "M"}${at}${alone ? "h1" : ""}`;
+    const at = `${(x(index) - (alone ? LONE / 2 : 0)).toFixed(1)} ${y(value).toFixed(1)}`;
+    path += `${drawing ? "L" : "M"}${at}${alone ? `h${LONE}` : ""}`;
     drawing = true;
   });
   return path;

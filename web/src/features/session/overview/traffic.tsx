@@ -4,7 +4,7 @@ import "@mantine/core/styles/SegmentedControl.css";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, ask } from "../../../api/client";
-import type { Stats, StatsBucket } from "../../../api/upcoming";
+import type { Stats, StatsBucket } from "../../../api/types";
 import { t } from "../../../texts";
 import { clockOf, count, dayOf, duration, shortMoment } from "../../../ui/format";
 import { Loaded } from "../../../ui/loaded";

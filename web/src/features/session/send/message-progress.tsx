@@ -2,6 +2,7 @@ import { Alert, Button, Group, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Check, Circle } from "lucide-react";
 import { api, ask } from "../../../api/client";
+import type { Failure } from "../../../api/types";
 import { t } from "../../../texts";
 import { failureInWords } from "../messages/message-words";
 import classes from "./send-page.module.css";
@@ -29,7 +30,7 @@ export function MessageProgress(props: { id: string; onAnother: () => void }) {
   const state = message.data?.state ?? "queued";
   const reached = (STEPS as readonly string[]).indexOf(state);
   const texts = t.session.form;
-  const failure = message.data?.failure as { code?: string; reason?: string } | null | undefined;
+  const failure = message.data?.failure as Failure | null | undefined;
   return (
     <div role="status" aria-live="polite">
       {state === "failed" ? (
