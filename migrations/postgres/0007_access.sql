@@ -51,6 +51,7 @@ CREATE INDEX audit_by_action ON audit (action, position);
 -- Links to a session's code are good for one version: it grows when they are revoked.
 ALTER TABLE sessions ADD COLUMN share_version BIGINT NOT NULL DEFAULT 0;
 
--- A session's messages by time, for its list, its counts of today and its chart.
+-- A session's messages by time, for its list, its counts of today and its chart. SQLite counts without a look at the
+-- rows only where the index has every column that is named, hence `kind`.
 CREATE INDEX outbound_by_session ON outbound (session_id, accepted_at, position);
-CREATE INDEX events_messages ON events (session_id, created_at, id) WHERE kind = 'message';
+CREATE INDEX events_messages ON events (session_id, created_at, id, kind) WHERE kind = 'message';

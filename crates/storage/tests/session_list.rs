@@ -200,6 +200,8 @@ on_both! {
             let plan = plan(&stand, &sql.replace("{id}", some_id)).await;
             assert!(plan.contains(index), "{sql}: {plan}");
             assert!(!plan.contains("TEMP B-TREE") && !plan.contains("Sort"), "it comes in order: {plan}");
+            let index_only = plan.contains("COVERING") || plan.contains("Only");
+            assert!(index_only || !sql.contains("COUNT"), "no row is looked at: {plan}");
         }
     }
 

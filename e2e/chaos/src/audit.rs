@@ -6,7 +6,7 @@ use sqlx::{Connection as _, PgConnection};
 /// The statements that make the triggers. The rows of a session that only its owner writes are its keys and what it
 /// received; the API writes none of them.
 const TRIGGERS: &str = "
-    CREATE TABLE IF NOT EXISTS audit (at TIMESTAMPTZ NOT NULL, what TEXT NOT NULL, writer TEXT NOT NULL, owner TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS stale_writes (at TIMESTAMPTZ NOT NULL, what TEXT NOT NULL, writer TEXT NOT NULL, owner TEXT NOT NULL);
     CREATE OR REPLACE FUNCTION audit_write() RETURNS trigger LANGUAGE plpgsql AS $$
     DECLARE writer TEXT := current_setting('application_name'); owner TEXT; session UUID;
     BEGIN
@@ -14,7 +14,7 @@ const TRIGGERS: &str = "
             session := CASE WHEN TG_OP = 'DELETE' THEN OLD.session_id ELSE NEW.session_id END;
             SELECT r.name INTO owner FROM sessions s JOIN runners r ON r.id = s.runner_id WHERE s.id = session;
             IF owner IS NOT NULL AND owner <> writer THEN
-                INSERT INTO audit VALUES (clock_timestamp(), TG_TABLE_NAME, writer, owner);
+                INSERT INTO stale_writes VALUES (clock_timestamp(), TG_TABLE_NAME, writer, owner);
             END IF;
         END IF;
         RETURN NULL;
@@ -70,7 +70,7 @@ impl Audit {
     pub async fn stale_writes(&self) -> Vec<String> {
         let mut connection = PgConnection::connect(&self.url).await.expect("a connection to PostgreSQL");
         let rows: Vec<(String, String, String)> =
-            sqlx::query_as("SELECT what, writer, owner FROM audit ORDER BY at")
+            sqlx::query_as("SELECT what, writer, owner FROM stale_writes ORDER BY at")
                 .fetch_all(&mut connection)
                 .await
                 .expect("the audit");
