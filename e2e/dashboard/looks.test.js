@@ -53,7 +53,7 @@ for (const scheme of ["light", "dark"]) {
     test(`no serious fault on any page, ${scheme}, ${screen}`, async () => {
       const { page, faults } = await open({ scheme, screen });
       await page.goto(`${GATEWAY}/app/login`);
-      await page.getByRole("button", { name: "Log in" }).waitFor();
+      await page.getByRole("button", { name: "Log in", exact: true }).waitFor();
       const found = await axe(page, "log-in");
       await logIn(page);
       for (const [path, words] of [...PAGES(), [`/link/${token}`, "Linked devices"]]) {
@@ -161,7 +161,7 @@ test("it works under a path prefix, through a proxy that says nothing about it",
   await page.getByRole("link", { name: "Dashboard" }).click();
   await page.getByLabel("User name").fill("admin");
   await page.getByLabel("Password", { exact: true }).fill("admin");
-  await page.getByRole("button", { name: "Log in" }).click();
+  await page.getByRole("button", { name: "Log in", exact: true }).click();
   await page.getByRole("link", { name: /shop/ }).click();
   await page.getByRole("heading", { name: "shop" }).waitFor();
   assert.equal(new URL(page.url()).pathname, "/tools/wa/app/sessions/shop");

@@ -185,7 +185,7 @@ test("a user is made, and sees only their own", async () => {
   await page.getByRole("button", { name: "Set the password" }).click();
   await sees(page, "The password is changed.");
   await hers.page.goto(`${GATEWAY}/app`);
-  await hers.page.getByRole("button", { name: "Log in" }).waitFor();
+  await hers.page.getByRole("button", { name: "Log in", exact: true }).waitFor();
 
   await page.getByRole("button", { name: "Delete this user" }).click();
   const sure = page.getByRole("dialog");

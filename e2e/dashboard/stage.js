@@ -156,7 +156,7 @@ export async function logIn(page, username = "admin", password = "admin", path =
   await page.goto(`${GATEWAY}${path}`);
   await page.getByLabel("User name").fill(username);
   await page.getByLabel("Password", { exact: true }).fill(password);
-  await page.getByRole("button", { name: "Log in" }).click();
+  await page.getByRole("button", { name: "Log in", exact: true }).click();
   await page.getByRole("navigation", { name: "Main" }).waitFor();
 }
 

@@ -17,7 +17,7 @@ test("a log-in that ended is asked for again, and nothing typed is lost", async 
   await page.getByRole("dialog").getByRole("button", { name: "Create" }).click();
   const again = page.getByRole("dialog", { name: "You are logged out" });
   await again.getByLabel("Password", { exact: true }).fill("admin");
-  await again.getByRole("button", { name: "Log in" }).click();
+  await again.getByRole("button", { name: "Log in", exact: true }).click();
   await again.waitFor({ state: "detached" });
   const form = page.getByRole("dialog", { name: "Add an endpoint" });
   assert.equal(await form.getByLabel("Address").inputValue(), "http://127.0.0.1:9/typed");
