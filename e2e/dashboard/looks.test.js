@@ -4,25 +4,26 @@
 import { AxeBuilder } from "@axe-core/playwright";
 import assert from "node:assert/strict";
 import { createServer, request as forward } from "node:http";
-import { after, before, test } from "node:test";
-import { close, GATEWAY, goTo, link, logIn, open, phones, rest, sees } from "./stage.js";
+import { after, afterEach, before, test } from "node:test";
+import { close, closePages, GATEWAY, goTo, link, logIn, open, phones, rest, sees } from "./stage.js";
 
 const BUDGET = 250_000;
 
 after(close);
+afterEach(closePages);
 
 let token;
 let delivery;
 
 before(async () => {
-  await link("shop", "628110000001");
-  await phones.create("628110000002", "Budi");
+  await link("shop", "628110001001");
+  await phones.create("628110001002", "Budi");
   await rest("POST", "/session/start", { session: "waiting" });
   await rest("POST", "/admin/users", { username: "anna", password: "anna:pass" });
   await rest("POST", "/api-keys", { name: "backend", scopes: ["messages:send"] });
   await rest("POST", "/webhook/endpoints", { url: "http://127.0.0.1:9/nobody", description: "orders" });
-  await rest("POST", "/message/send-text", { session: "shop", to: "628110000002", text: "halo" });
-  await phones.say("628110000002", "628110000001", "halo juga");
+  await rest("POST", "/message/send-text", { session: "shop", to: "628110001002", text: "halo" });
+  await phones.say("628110001002", "628110001001", "halo juga");
   const shared = await rest("POST", "/session/waiting/share", {});
   token = new URL((shared.data ?? shared).url, GATEWAY).pathname.split("/").at(-1);
   for (let tries = 0; !delivery && tries < 200; tries += 1) {
@@ -117,7 +118,7 @@ test("nothing moves when something happens", async () => {
   await page.evaluate(() => {
     window.shifts = [];
   });
-  for (let n = 0; n < 10; n += 1) await phones.say("628110000002", "628110000001", `live ${n}`);
+  for (let n = 0; n < 10; n += 1) await phones.say("628110001002", "628110001001", `live ${n}`);
   await rest("POST", "/session/shop/restart");
   await row.getByText(/Connecting|Reconnecting/).waitFor();
   await row.getByText("Connected").waitFor();
@@ -130,7 +131,7 @@ test("nothing moves when something happens", async () => {
   await page.evaluate(() => {
     window.shifts = [];
   });
-  await phones.say("628110000002", "628110000001", "one more");
+  await phones.say("628110001002", "628110001001", "one more");
   await page.getByText(/shown/).first().waitFor();
   await page.waitForTimeout(6_000);
   assert.deepEqual(await page.evaluate(() => window.shifts), []);

@@ -1,10 +1,11 @@
 // What goes wrong: log-ins that end, a gateway that is away or slow, many of everything, hostile names.
 
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
-import { close, eventually, GATEWAY, goTo, logIn, open, phones, Receiver, rest, sees } from "./stage.js";
+import { after, afterEach, test } from "node:test";
+import { close, closePages, eventually, GATEWAY, goTo, logIn, open, phones, Receiver, rest, sees } from "./stage.js";
 
 after(close);
+afterEach(closePages);
 
 const PID = Number(process.env.GATEWAY_PID);
 
