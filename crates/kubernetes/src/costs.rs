@@ -42,13 +42,14 @@ pub(crate) fn changes(pods: &[Pod], held: &HashMap<String, u64>, go: usize) -> V
 mod tests {
     use super::*;
 
+    /// Pods, and what each costs or is to cost.
+    type Costs = &'static [(&'static str, Option<&'static str>)];
+
     #[test]
     fn the_emptiest_are_marked_and_no_others() {
         let held = HashMap::from([("a".to_owned(), 30), ("b".to_owned(), 5), ("c".to_owned(), 0)]);
         // Pods with their costs, how many go, and what is written.
-        type Pods = &'static [(&'static str, Option<&'static str>)];
-        type Changes = &'static [(&'static str, Option<&'static str>)];
-        let table: [(Pods, usize, Changes); 7] = [
+        let table: [(Costs, usize, Costs); 7] = [
             (&[("a", None), ("b", None), ("c", None)], 1, &[("c", Some("-1"))]),
             (&[("a", None), ("b", None), ("c", None)], 2, &[("c", Some("-1")), ("b", Some("-1"))]),
             (&[("a", None), ("b", None), ("c", Some("-1"))], 1, &[]),

@@ -63,7 +63,7 @@ async fn a_copy_is_made_while_the_database_is_in_use_and_lacks_what_is_left_out(
 async fn only_databases_of_ours_are_copied() {
     let folder = Dir::new();
     let copy = |name: &str| {
-        let (from, to) = (folder.join(name), folder.join(&format!("copy of {name}")));
+        let (from, to) = (folder.join(name), folder.join(format!("copy of {name}")));
         async move { copy_sqlite(&from, &to, &[]).await.unwrap_err() }
     };
     assert!(matches!(copy("missing.db").await, OpenError::File { .. }));

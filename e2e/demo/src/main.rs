@@ -95,11 +95,21 @@ async fn main() -> ExitCode {
 
 async fn run(Arguments { port, webhooks, command }: Arguments) -> Result<(), Problem> {
     let _logging = telemetry::init(&telemetry::TelemetryOptions {
-        format: telemetry::Format::Text,
-        colours: io::stderr().is_terminal(),
-        filter: Some(
-            env::var("RUST_LOG").ok().filter(|set| !set.is_empty()).unwrap_or_else(|| "warn".to_owned()),
-        ),
+        logs: telemetry::Logs {
+            format: telemetry::Format::Text,
+            colours: io::stderr().is_terminal(),
+            filter: Some(
+                env::var("RUST_LOG").ok().filter(|set| !set.is_empty()).unwrap_or_else(|| "warn".to_owned()),
+            ),
+        },
+        process: telemetry::Process {
+            role: "demo",
+            version: env!("CARGO_PKG_VERSION"),
+            instance: "demo".to_owned(),
+        },
+        traces: None,
+        metrics: None,
+        scraped: false,
     })?;
     if let Some(Command::Beside(arguments)) = command {
         return beside::run(arguments).await;
@@ -149,7 +159,7 @@ async fn run(Arguments { port, webhooks, command }: Arguments) -> Result<(), Pro
             anna,
             budi,
             friend: phones::FRIEND.to_owned(),
-            page: elsewhere.is_none().then(|| format!("{}/", page)),
+            page: elsewhere.is_none().then(|| format!("{page}/")),
             webhooks: elsewhere,
         }) => shown,
         stopped = stop_requested() => stopped,

@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use crate::{control_plane::Cluster, suite::Suite};
 
 /// How long a controller may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A namespace for the release `wa`, and one to try what must not be.
 pub(crate) struct Ground {

@@ -45,12 +45,12 @@ impl Cluster {
     #[expect(clippy::expect_used, reason = "no check can go on without it")]
     pub async fn get() -> Self {
         let folder = Dir::new();
-        let (kubeconfig, own) = match env::var_os("KUBECONFIG").filter(|path| !path.is_empty()) {
-            Some(path) => (PathBuf::from(path), None),
-            None => {
-                let (path, own) = Own::start(&folder).await;
-                (path, Some(own))
-            }
+        let given = env::var_os("KUBECONFIG").filter(|path| !path.is_empty());
+        let (kubeconfig, own) = if let Some(path) = given {
+            (PathBuf::from(path), None)
+        } else {
+            let (path, own) = Own::start(&folder).await;
+            (path, Some(own))
         };
         let client = client(&kubeconfig).await;
         client.apiserver_version().await.expect("the API server answers");

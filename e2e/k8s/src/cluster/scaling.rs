@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -282,7 +282,7 @@ async fn settings_of_pods(ground: &Ground) -> Vec<(String, String)> {
     variables.filter_map(|variable| Some((variable.name, variable.value?))).collect()
 }
 
-fn lead_by(runner: &mut Member, settings: &[(String, String)], token: &PathBuf) {
+fn lead_by(runner: &mut Member, settings: &[(String, String)], token: &Path) {
     let mut scales = false;
     for (name, value) in settings {
         if name.starts_with("AUTOSCALE_") || name == "RUNNER_CAPACITY" {
@@ -302,7 +302,7 @@ async fn watch(ground: &Ground, seen: Seen) {
     let since = list.metadata.resource_version.unwrap_or_default();
     let events = pods.watch(&WatchParams::default().labels(SELECTOR), &since).await.expect("a watch");
     pin_mut!(events);
-    let mut last: BTreeMap<String, Option<String>> = BTreeMap::new();
+    let mut costs: BTreeMap<String, Option<String>> = BTreeMap::new();
     while let Some(event) = events.next().await {
         let (pod, ended) = match event.expect("an event") {
             WatchEvent::Added(pod) | WatchEvent::Modified(pod) => (pod, false),
@@ -314,9 +314,9 @@ async fn watch(ground: &Ground, seen: Seen) {
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
         if ended {
             seen.push((name, None));
-        } else if cost.is_some() && last.get(&name) != Some(&cost) {
+        } else if cost.is_some() && costs.get(&name) != Some(&cost) {
             seen.push((name.clone(), cost.clone()));
-            last.insert(name, cost);
+            costs.insert(name, cost);
         }
     }
 }

@@ -38,10 +38,12 @@ fn had_preflight(method: &Method, headers: &HeaderMap) -> bool {
 mod tests {
     use super::*;
 
+    /// Method, headers, and whether a cookie counts.
+    type Case = (&'static str, Vec<(&'static str, &'static str)>, bool);
+
     #[test]
     fn a_cookie_is_taken_from_our_own_pages_only() {
         let (host, evil) = (("host", "wa.example:5001"), ("origin", "https://evil.example"));
-        type Case = (&'static str, Vec<(&'static str, &'static str)>, bool);
         let table: [Case; 10] = [
             ("POST", vec![("sec-fetch-site", "same-origin")], true),
             ("POST", vec![("sec-fetch-site", "none")], false),

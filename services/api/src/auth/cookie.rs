@@ -65,9 +65,11 @@ mod tests {
         headers
     }
 
+    type Headers = &'static [(&'static str, &'static str)];
+
     #[test]
     fn the_cookie_is_found_among_others() {
-        let table: [(&[(&str, &str)], Option<&str>); 7] = [
+        let table: [(Headers, Option<&str>); 7] = [
             (&[("cookie", "wag_session=abc")], Some("abc")),
             (&[("cookie", "a=b; wag_session=abc;c=d")], Some("abc")),
             (&[("cookie", "a=b"), ("cookie", "wag_session=abc")], Some("abc")),

@@ -185,12 +185,12 @@ impl Rig {
 
     /// Makes a key of a user.
     pub(crate) async fn key(&self, user: &TestUser, scopes: &[&str]) -> String {
-        made_key(self.post("/api-keys", &new_key(scopes)).by(user).send().await)
+        made_key(&self.post("/api-keys", &new_key(scopes)).by(user).send().await)
     }
 
     /// Makes a key of the admin.
     pub(crate) async fn admin_key(&self, scopes: &[&str]) -> String {
-        made_key(self.post("/api-keys", &new_key(scopes)).send().await)
+        made_key(&self.post("/api-keys", &new_key(scopes)).send().await)
     }
 
     /// A session of the admin's that is wanted and not connected.
@@ -275,7 +275,7 @@ fn new_key(scopes: &[&str]) -> Value {
     serde_json::json!({"name": "a key", "scopes": scopes})
 }
 
-fn made_key(answer: Answer) -> String {
+fn made_key(answer: &Answer) -> String {
     assert_eq!(answer.status, 201, "{}", answer.body);
     answer.json()["data"]["key"].as_str().unwrap().to_owned()
 }

@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
     /// Only look whether the backup is whole, opens with the keys at hand and could be restored.
     #[arg(long, conflicts_with = "replace")]
     check: bool,
-    /// The database came back by other means, such as pg_restore: make its sessions safe to connect.
+    /// The database came back by other means, such as `pg_restore`: make its sessions safe to connect.
     #[arg(long, conflicts_with_all = ["from", "replace", "check"])]
     renew_only: bool,
 }

@@ -94,7 +94,7 @@ mod tests {
         ];
         for (headers, challenged) in table {
             let call = rig.get("/auth/me").anonymous();
-            let call = headers.iter().fold(call, |call, (name, value)| call.header(*name, value));
+            let call = headers.iter().fold(call, |call, (name, value)| call.header(name, value));
             let answer = call.send().await;
             answer.is(401, r#"{"message":"Unauthorized","code":"unauthorized"}"#);
             assert_eq!(!answer.header("www-authenticate").is_empty(), challenged, "{headers:?}");

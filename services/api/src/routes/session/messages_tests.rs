@@ -32,12 +32,15 @@ fn arrived(at: i64) -> ReceivedMessage {
     ReceivedMessage { id: EventId::new(), at: Timestamp(at), message_id: "M".into(), payload: "{}".into() }
 }
 
+/// Where each of two lists goes on.
+type Places = (Option<i64>, Option<i64>);
+
 /// What comes of two lists: the directions in their order, and where each goes on.
 fn merged(
     sent: (&[i64], Option<i64>),
     received: (&[i64], Option<i64>),
     limit: usize,
-) -> (String, Option<(Option<i64>, Option<i64>)>) {
+) -> (String, Option<Places>) {
     let place = |at: Option<i64>| at.map(|at| Place { at: Timestamp(at), key: at });
     let sent = Part { items: sent.0.iter().copied().map(message).collect(), next: place(sent.1) };
     let next = received.1.map(|at| Place { at: Timestamp(at), key: EventId::new() });
