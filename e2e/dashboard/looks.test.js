@@ -4,25 +4,26 @@
 import { AxeBuilder } from "@axe-core/playwright";
 import assert from "node:assert/strict";
 import { createServer, request as forward } from "node:http";
-import { after, before, test } from "node:test";
-import { close, GATEWAY, goTo, link, logIn, open, phones, rest, sees } from "./stage.js";
+import { after, afterEach, before, test } from "node:test";
+import { close, closePages, GATEWAY, goTo, link, logIn, open, phones, rest, sees } from "./stage.js";
 
 const BUDGET = 250_000;
 
 after(close);
+afterEach(closePages);
 
 let token;
 let delivery;
 
 before(async () => {
-  await link("shop", "628110000001");
-  await phones.create("628110000002", "Budi");
+  await link("shop", "628110001001");
+  await phones.create("628110001002", "Budi");
   await rest("POST", "/session/start", { session: "waiting" });
   await rest("POST", "/admin/users", { username: "anna", password: "anna:pass" });
   await rest("POST", "/api-keys", { name: "backend", scopes: ["messages:send"] });
   await rest("POST", "/webhook/endpoints", { url: "http://127.0.0.1:9/nobody", description: "orders" });
-  await rest("POST", "/message/send-text", { session: "shop", to: "628110000002", text: "halo" });
-  await phones.say("628110000002", "628110000001", "halo juga");
+  await rest("POST", "/message/send-text", { session: "shop", to: "628110001002", text: "halo" });
+  await phones.say("628110001002", "628110001001", "halo juga");
   const shared = await rest("POST", "/session/waiting/share", {});
   token = new URL((shared.data ?? shared).url, GATEWAY).pathname.split("/").at(-1);
   for (let tries = 0; !delivery && tries < 200; tries += 1) {
@@ -53,7 +54,7 @@ for (const scheme of ["light", "dark"]) {
     test(`no serious fault on any page, ${scheme}, ${screen}`, async () => {
       const { page, faults } = await open({ scheme, screen });
       await page.goto(`${GATEWAY}/app/login`);
-      await page.getByRole("button", { name: "Log in" }).waitFor();
+      await page.getByRole("button", { name: "Log in", exact: true }).waitFor();
       const found = await axe(page, "log-in");
       await logIn(page);
       for (const [path, words] of [...PAGES(), [`/link/${token}`, "Linked devices"]]) {
@@ -92,9 +93,12 @@ test("the first load is small, and later ones come out of the browser's memory",
   session.on("Network.loadingFinished", ({ encodedDataLength }) => {
     bytes += encodedDataLength;
   });
+  await page.goto(`${GATEWAY}/app`);
+  await page.getByRole("button", { name: "Log in", exact: true }).waitFor();
+  // Pages that nobody has asked for yet come while the browser has nothing else to do: they are not counted.
+  assert.ok(bytes > 50_000 && bytes <= BUDGET, `the first load is ${bytes} bytes`);
   await logIn(page);
   await page.getByRole("link", { name: /shop/ }).waitFor();
-  assert.ok(bytes > 50_000 && bytes <= BUDGET, `the first load is ${bytes} bytes`);
   bytes = 0;
   await page.reload();
   await page.getByRole("link", { name: /shop/ }).waitFor();
@@ -117,7 +121,7 @@ test("nothing moves when something happens", async () => {
   await page.evaluate(() => {
     window.shifts = [];
   });
-  for (let n = 0; n < 10; n += 1) await phones.say("628110000002", "628110000001", `live ${n}`);
+  for (let n = 0; n < 10; n += 1) await phones.say("628110001002", "628110001001", `live ${n}`);
   await rest("POST", "/session/shop/restart");
   await row.getByText(/Connecting|Reconnecting/).waitFor();
   await row.getByText("Connected").waitFor();
@@ -130,7 +134,7 @@ test("nothing moves when something happens", async () => {
   await page.evaluate(() => {
     window.shifts = [];
   });
-  await phones.say("628110000002", "628110000001", "one more");
+  await phones.say("628110001002", "628110001001", "one more");
   await page.getByText(/shown/).first().waitFor();
   await page.waitForTimeout(6_000);
   assert.deepEqual(await page.evaluate(() => window.shifts), []);
@@ -161,7 +165,7 @@ test("it works under a path prefix, through a proxy that says nothing about it",
   await page.getByRole("link", { name: "Dashboard" }).click();
   await page.getByLabel("User name").fill("admin");
   await page.getByLabel("Password", { exact: true }).fill("admin");
-  await page.getByRole("button", { name: "Log in" }).click();
+  await page.getByRole("button", { name: "Log in", exact: true }).click();
   await page.getByRole("link", { name: /shop/ }).click();
   await page.getByRole("heading", { name: "shop" }).waitFor();
   assert.equal(new URL(page.url()).pathname, "/tools/wa/app/sessions/shop");

@@ -1,10 +1,11 @@
 // A runner is drained from the page, on a gateway of several processes.
 
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
-import { close, eventually, link, logIn, open, rest, sees } from "./stage.js";
+import { after, afterEach, test } from "node:test";
+import { close, closePages, eventually, link, logIn, open, rest, sees } from "./stage.js";
 
 after(close);
+afterEach(closePages);
 
 test("a runner is drained, and its sessions are seen to go", async () => {
   for (let n = 1; n <= 4; n += 1) await link(`number-${n}`, `62811000010${n}`);

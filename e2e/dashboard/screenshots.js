@@ -44,7 +44,7 @@ async function seed() {
 async function shoot(scheme) {
   const { page } = await open({ screen: "desktop", scheme });
   await page.goto(`${GATEWAY}/app/login`);
-  await page.getByRole("button", { name: "Log in" }).waitFor();
+  await page.getByRole("button", { name: "Log in", exact: true }).waitFor();
   await take(page, "log-in");
   await logIn(page);
   const [dead] = (await rest("GET", "/webhook/deliveries?state=dead")).data;

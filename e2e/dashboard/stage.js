@@ -106,6 +106,7 @@ export class Receiver {
 }
 
 let browser;
+const contexts = [];
 
 async function theBrowser() {
   browser ??= await chromium.launch({
@@ -114,6 +115,11 @@ async function theBrowser() {
     args: ["--no-sandbox", "--disable-dev-shm-usage"],
   });
   return browser;
+}
+
+/** Closes what was opened: pages that nobody looks at go on asking the gateway. */
+export async function closePages() {
+  for (const context of contexts.splice(0)) await context.close();
 }
 
 /** Ends the browser, without which a program does not end. */
@@ -133,6 +139,7 @@ export async function open(options = {}) {
     reducedMotion: "reduce",
     permissions: ["clipboard-read", "clipboard-write"],
   });
+  contexts.push(context);
   const page = await context.newPage();
   const faults = [];
   page.on("pageerror", (error) => faults.push(`error: ${error.stack ?? error}`));
@@ -156,7 +163,7 @@ export async function logIn(page, username = "admin", password = "admin", path =
   await page.goto(`${GATEWAY}${path}`);
   await page.getByLabel("User name").fill(username);
   await page.getByLabel("Password", { exact: true }).fill(password);
-  await page.getByRole("button", { name: "Log in" }).click();
+  await page.getByRole("button", { name: "Log in", exact: true }).click();
   await page.getByRole("navigation", { name: "Main" }).waitFor();
 }
 

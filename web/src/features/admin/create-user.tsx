@@ -36,7 +36,7 @@ export function CreateUser(props: { onClose: () => void }) {
       centered
       closeButtonProps={{ "aria-label": t.common.close }}
     >
-      <form onSubmit={form.onSubmit((values) => create.mutate(values))}>
+      <form noValidate onSubmit={form.onSubmit((values) => create.mutate(values))}>
         <Stack>
           <ProblemAlert error={create.error} />
           <TextInput

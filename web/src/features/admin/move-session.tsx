@@ -49,7 +49,7 @@ export function MoveSession(props: { runners: Runner[]; onClose: () => void }) {
       centered
       closeButtonProps={{ "aria-label": t.common.close }}
     >
-      <form onSubmit={form.onSubmit((values) => move.mutate(values))}>
+      <form noValidate onSubmit={form.onSubmit((values) => move.mutate(values))}>
         <Stack>
           <Text size="sm" c="dimmed">
             {words.moveHint}

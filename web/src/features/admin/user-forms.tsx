@@ -26,7 +26,7 @@ export function PasswordForm(props: { user: User }) {
     },
   });
   return (
-    <form onSubmit={form.onSubmit((values) => set.mutate(values))}>
+    <form noValidate onSubmit={form.onSubmit((values) => set.mutate(values))}>
       <ProblemAlert error={set.error} />
       <Text size="sm" c="dimmed" mb="sm">
         {words.passwordAbout}
@@ -69,7 +69,7 @@ export function UserSettingsForm(props: { user: User }) {
     },
   });
   return (
-    <form onSubmit={form.onSubmit((values) => save.mutate(values))}>
+    <form noValidate onSubmit={form.onSubmit((values) => save.mutate(values))}>
       <Stack maw={560}>
         <ProblemAlert error={save.error} />
         <TextInput

@@ -51,7 +51,7 @@ export function CreateKey(props: { onClose: () => void; onCreated: (secret: stri
       centered
       closeButtonProps={{ "aria-label": t.common.close }}
     >
-      <form onSubmit={form.onSubmit((values) => create.mutate(values))}>
+      <form noValidate onSubmit={form.onSubmit((values) => create.mutate(values))}>
         <Stack>
           <ProblemAlert error={create.error} />
           <TextInput

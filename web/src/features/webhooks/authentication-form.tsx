@@ -81,7 +81,7 @@ export function AuthenticationForm(props: {
     ),
   };
   return (
-    <form onSubmit={form.onSubmit((values) => save.mutate(values))}>
+    <form noValidate onSubmit={form.onSubmit((values) => save.mutate(values))}>
       <Stack maw={560}>
         <ProblemAlert error={save.error} />
         <Select

@@ -37,7 +37,7 @@ function CallbackForm(props: { callback: string }) {
     },
   });
   return (
-    <form onSubmit={form.onSubmit((values) => save.mutate(values))}>
+    <form noValidate onSubmit={form.onSubmit((values) => save.mutate(values))}>
       <ProblemAlert error={save.error} />
       <Group align="end" gap="sm">
         <TextInput

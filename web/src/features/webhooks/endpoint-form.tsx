@@ -101,7 +101,7 @@ function Fields(props: {
   const own = !endpoint || endpoint.kind === "custom";
   const meanwhile = save.error && asProblem(save.error).code === "changed_meanwhile";
   return (
-    <form onSubmit={form.onSubmit((values) => save.mutate(values))}>
+    <form noValidate onSubmit={form.onSubmit((values) => save.mutate(values))}>
       <Stack>
         <ProblemAlert
           error={save.error}

@@ -96,7 +96,7 @@ function ThroughTheBrowser() {
       <Text size="sm" mb="sm" className={classes.url}>
         <code>{redirectUri}</code>
       </Text>
-      <form onSubmit={form.onSubmit((values) => begin.mutate(values))}>
+      <form noValidate onSubmit={form.onSubmit((values) => begin.mutate(values))}>
         <ProblemAlert error={begin.error} />
         <Stack maw={560} align="start">
           <TextInput
