@@ -9,7 +9,10 @@ use std::sync::Arc;
 use sqlx::{
     ConnectOptions as _, Connection as _, Executor as _, SqliteConnection, sqlite::SqliteConnectOptions,
 };
-use tokio::sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard};
+use tokio::{
+    runtime::Handle,
+    sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard},
+};
 
 use crate::database::{ACQUIRE_TIMEOUT, Synchronous};
 
@@ -25,8 +28,9 @@ pub(crate) enum Durability {
     Relaxed,
 }
 
+#[derive(Clone)]
 pub(crate) struct Writer {
-    connect: Box<SqliteConnectOptions>,
+    connect: Arc<SqliteConnectOptions>,
     synchronous: Synchronous,
     /// Whoever holds the lock has its turn. Nothing when the connection was of no use any more.
     open: Arc<Mutex<Option<Open>>>,
@@ -47,7 +51,7 @@ impl Writer {
         connect: SqliteConnectOptions,
         synchronous: Synchronous,
     ) -> Result<Self, sqlx::Error> {
-        let writer = Self { connect: Box::new(connect), synchronous, open: Arc::default() };
+        let writer = Self { connect: Arc::new(connect), synchronous, open: Arc::default() };
         drop(writer.turn().await?);
         Ok(writer)
     }
@@ -65,7 +69,7 @@ impl Writer {
         }
         turn.unfinished = true;
         turn.connection.execute(BEGIN).await?;
-        Ok(WriterTx(turn))
+        Ok(WriterTx { turn, writer: self.clone() })
     }
 
     /// Runs a statement outside of a transaction.
@@ -102,17 +106,32 @@ impl Writer {
     }
 }
 
-/// A transaction of the writer; rolled back before the next one begins unless it is committed.
-pub(crate) struct WriterTx(Turn);
+/// A transaction of the writer; rolled back unless it is committed.
+pub(crate) struct WriterTx {
+    turn: Turn,
+    writer: Writer,
+}
 
 impl WriterTx {
     pub(crate) fn connection(&mut self) -> &mut SqliteConnection {
-        &mut self.0.connection
+        &mut self.turn.connection
     }
 
     pub(crate) async fn commit(mut self) -> Result<(), sqlx::Error> {
-        self.0.connection.execute("COMMIT").await?;
-        self.0.unfinished = false;
+        self.turn.connection.execute("COMMIT").await?;
+        self.turn.unfinished = false;
         Ok(())
+    }
+}
+
+impl Drop for WriterTx {
+    fn drop(&mut self) {
+        // Whoever is next rolls it back; nobody may come for long, and other connections wait for its lock.
+        if self.turn.unfinished
+            && let Ok(runtime) = Handle::try_current()
+        {
+            let writer = self.writer.clone();
+            runtime.spawn(async move { drop(writer.turn().await) });
+        }
     }
 }

@@ -163,11 +163,10 @@ fn to(provider: &SdkTracerProvider) -> Spans {
     spans.with_location(false).with_threads(false).with_target(false).boxed()
 }
 
-fn subscriber<W>(
-    options: &Logs,
-    writer: W,
-    spans: Option<Spans>,
-) -> Result<impl Subscriber + Send + Sync + use<W>, InitError>
+/// Who hears of log lines, and of spans where there is a collector.
+type Listeners = Box<dyn Subscriber + Send + Sync>;
+
+fn subscriber<W>(options: &Logs, writer: W, spans: Option<Spans>) -> Result<Listeners, InitError>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -175,27 +174,29 @@ where
     let filter = EnvFilter::builder()
         .parse(filter)
         .map_err(|source| InitError::InvalidFilter { filter: filter.to_owned(), source })?;
-    // Without a collector nobody wants spans for traces: their callsites are switched off for good.
-    let filter = filter.and(filter_fn(|of| of.target() != trace::SPANS));
     let lines = fmt::layer().with_writer(writer).with_ansi(options.colours);
     let format = options.format;
-    let lines = match format {
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
         Format::Json => lines
             .json()
             .flatten_event(true)
             .with_span_list(false)
             .map_event_format(move |inner| WithTrace { inner, format })
-            .with_filter(filter)
             .boxed(),
-        Format::Text => {
-            lines.map_event_format(move |inner| WithTrace { inner, format }).with_filter(filter).boxed()
-        }
+        Format::Text => lines.map_event_format(move |inner| WithTrace { inner, format }).boxed(),
     };
-    // No `Option` among the layers: one that is not there counts as one that wants everything.
-    let mut layers = vec![lines];
-    let wanted = filter_fn(|of| of.is_span() && of.target() == trace::SPANS);
-    layers.extend(spans.map(|spans| spans.with_filter(wanted).boxed()));
-    Ok(registry().with(layers))
+    let no_span = filter_fn(|of| of.target() != trace::SPANS);
+    Ok(match spans {
+        // Without a collector nobody wants spans for traces: their callsites are switched off for good. The filters
+        // are everybody's and not the lines' own, which would lose the line after a `log_enabled!` that was refused.
+        None => Box::new(registry().with(lines).with(filter).with(no_span)),
+        Some(spans) => {
+            let wanted = filter_fn(|of| of.is_span() && of.target() == trace::SPANS);
+            let layers: Vec<Spans> =
+                vec![lines.with_filter(filter.and(no_span)).boxed(), spans.with_filter(wanted).boxed()];
+            Box::new(registry().with(layers))
+        }
+    })
 }
 
 #[cfg(test)]

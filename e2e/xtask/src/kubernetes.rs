@@ -246,6 +246,6 @@ mod tests {
     fn the_version_of_kubernetes_is_the_one_that_is_built() {
         let module =
             fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../k8s/control-plane/go.mod"));
-        assert!(module.unwrap().contains(&format!("k8s.io/kubernetes {KUBERNETES}\n")));
+        assert!(module.unwrap().contains(&format!("\tk8s.io/kubernetes {KUBERNETES} ")));
     }
 }
