@@ -11,7 +11,7 @@ use rstest::rstest;
 use scratch::{nats_url, postgres_url};
 
 /// How long one of the programs may take: a browser on a busy machine.
-const DEADLINE: Duration = Duration::from_mins(6);
+const DEADLINE: Duration = Duration::from_mins(12);
 
 const MANY_SESSIONS: &str = "
     WITH RECURSIVE number (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM number WHERE n < 999)
@@ -22,7 +22,7 @@ const MANY_SESSIONS: &str = "
 async fn run(program: &str, world: &World, gateway: &str, settings: &[(&str, &str)]) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dashboard");
     let mut node = node_in(&folder);
-    node.args(["--test", "--test-timeout=330000", program]).kill_on_drop(true);
+    node.args(["--test", "--test-timeout=690000", program]).kill_on_drop(true);
     node.env("GATEWAY", gateway).env("PHONES", world.whatsapp.control_url());
     node.envs(settings.iter().copied());
     let ended = tokio::time::timeout(DEADLINE, node.output()).await;
