@@ -22,7 +22,7 @@ const MANY_SESSIONS: &str = "
 async fn run(program: &str, world: &World, gateway: &str, settings: &[(&str, &str)]) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dashboard");
     let mut node = node_in(&folder);
-    node.args(["--test", "--test-timeout=690000", program]).kill_on_drop(true);
+    node.args(["--test", "--test-force-exit", "--test-timeout=690000", program]).kill_on_drop(true);
     node.env("GATEWAY", gateway).env("PHONES", world.whatsapp.control_url());
     node.envs(settings.iter().copied());
     let ended = tokio::time::timeout(DEADLINE, node.output()).await;
