@@ -3,15 +3,15 @@
 use std::{
     env,
     ffi::OsStr,
-    io::{BufRead as _, BufReader},
     process::{Child, Command, Stdio},
 };
 
 use crate::{
     Check, Options, dashboard, docker, features, kubernetes,
+    limit::LIMIT,
     machine::{self, Way},
     node, rules, say, schemathesis,
-    step::{self, Outcome, Report, cargo, shown, works},
+    step::{self, Outcome, Report, cargo, works},
 };
 
 /// The whole workspace, with what the tests need: the same for every step, so that nothing is built twice.
@@ -106,7 +106,7 @@ pub(crate) fn chaos(arguments: &[String]) -> bool {
         let folder =
             program.map(|program| program.ancestors().nth(2).map(|target| target.join("release/chaos")));
         match folder {
-            Ok(Some(program)) => step::run(Command::new(program).args(arguments)),
+            Ok(Some(program)) => step::run_long(Command::new(program).args(arguments)),
             Ok(None) => Outcome::Failed("the folder of this program is not known".to_owned()),
             Err(problem) => Outcome::Failed(problem),
         }
@@ -183,20 +183,17 @@ fn cargo_test(options: &Options, report: &mut Report, counts: &mut Counts) {
 
 /// Runs the tests, shows what they say and adds up their results.
 fn count(command: &mut Command, counts: &mut Counts) -> Outcome {
-    let mut child = match command.stdout(Stdio::piped()).spawn() {
-        Ok(child) => child,
-        Err(error) => return Outcome::Failed(format!("{} did not start: {error}", shown(command))),
-    };
-    if let Some(output) = child.stdout.take() {
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
+    let ended = step::finish(command.stdout(Stdio::piped()), Some(LIMIT), |child| {
+        for line in step::lines(child) {
             counts.add(results(&line).unwrap_or_default());
             say(line);
         }
-    }
-    match child.wait() {
-        Ok(status) if status.success() => Outcome::Passed,
-        Ok(status) => Outcome::Failed(format!("{} failed tests, {status}", counts.failed)),
-        Err(error) => Outcome::Failed(error.to_string()),
+    });
+    match step::outcome(command, ended) {
+        Outcome::Failed(why) if counts.failed > 0 => {
+            Outcome::Failed(format!("{} failed tests; {why}", counts.failed))
+        }
+        outcome => outcome,
     }
 }
 
@@ -238,9 +235,8 @@ impl Servers {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let name = program.file_name().unwrap_or(OsStr::new("")).display();
         let mut child = command.spawn().map_err(|error| format!("{name} did not start: {error}"))?;
-        let output = child.stdout.take().map(BufReader::new);
-        let lines = output.into_iter().flat_map(|output| output.lines().map_while(Result::ok).take(2));
-        let addresses: Vec<(String, String)> = lines
+        let addresses: Vec<(String, String)> = step::lines(&mut child)
+            .take(2)
             .filter_map(|line| line.split_once('=').map(|(name, url)| (name.to_owned(), url.to_owned())))
             .collect();
         let servers = Self { child, addresses };

@@ -2,10 +2,14 @@
 
 use std::{
     env,
-    io::{BufRead as _, BufReader},
     net::TcpListener,
     process::{Child, Command, Stdio},
     thread,
+};
+
+use crate::{
+    limit::{LIMIT, Limit},
+    step,
 };
 
 /// The demo, until this is dropped.
@@ -14,6 +18,7 @@ pub(crate) struct Demo {
     pub(crate) port: u16,
     /// Of the control API of its WhatsApp server.
     pub(crate) control: u16,
+    _limit: Limit,
 }
 
 impl Demo {
@@ -25,10 +30,11 @@ impl Demo {
         let mut command = Command::new(us.with_file_name("demo"));
         command.args(["--port", &port.to_string()]).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().map_err(|error| format!("demo did not start: {error}"))?;
-        let mut lines = BufReader::new(child.stdout.take().ok_or("no output of the demo")?).lines();
-        let mut demo = Self { child, port, control: 0 };
+        let mut lines = step::lines(&mut child);
+        let limit = Limit::of(&child, LIMIT);
+        let mut demo = Self { child, port, control: 0, _limit: limit };
         let mut ready = false;
-        while !ready && let Some(Ok(line)) = lines.next() {
+        while !ready && let Some(line) = lines.next() {
             ready = line.contains("Ctrl-C stops it.");
             let control =
                 line.split_once("curl http://127.0.0.1:").and_then(|(_, rest)| rest.split('/').next());

@@ -2,13 +2,13 @@
 
 use std::{
     env,
-    io::{BufRead as _, BufReader},
     process::{Command, Stdio},
 };
 
 use crate::{
+    limit::LIMIT,
     say,
-    step::{Outcome, shown},
+    step::{self, Outcome},
 };
 
 /// The exit code for "not possible here"; the last line says why.
@@ -22,21 +22,17 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     };
     let mut command = Command::new(program);
     command.args(arguments).stdout(Stdio::piped());
-    let mut child = match command.spawn() {
-        Ok(child) => child,
-        Err(error) => return Outcome::Failed(format!("{} did not start: {error}", shown(&command))),
-    };
+    // Images from their sources take their time.
+    let limit = arguments.is_empty().then_some(LIMIT);
     let mut last = String::new();
-    if let Some(output) = child.stdout.take() {
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
+    let ended = step::finish(&mut command, limit, |child| {
+        for line in step::lines(child) {
             say(&line);
             last = line;
         }
-    }
-    match child.wait() {
-        Ok(status) if status.success() => Outcome::Passed,
+    });
+    match ended {
         Ok(status) if status.code() == Some(SKIPPED) => Outcome::Skipped(last),
-        Ok(status) => Outcome::Failed(format!("{} ended with {status}", shown(&command))),
-        Err(error) => Outcome::Failed(error.to_string()),
+        ended => step::outcome(&command, ended),
     }
 }

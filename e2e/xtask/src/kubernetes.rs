@@ -4,14 +4,13 @@
 use std::{
     env, fs,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+    process::{Command, Stdio},
+    time::Duration,
 };
 
 use crate::{
     machine, say,
-    step::{Outcome, run, shown, works},
+    step::{self, Outcome, run, works},
 };
 
 const HELM: &str = "helm.sh/helm/v3/cmd/helm@v3.22.0";
@@ -191,29 +190,11 @@ fn parse_version(text: &str) -> Option<(u32, u32)> {
 
 /// Runs a command that must end in time.
 fn bounded(command: &mut Command, deadline: Duration) -> Result<(), Outcome> {
-    let failed = |why: String| Err(Outcome::Failed(why));
-    let end = Instant::now() + deadline;
-    let mut child = match command.stdin(Stdio::null()).spawn() {
-        Ok(child) => child,
-        Err(error) => return failed(format!("{} did not start: {error}", shown(command))),
-    };
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) if status.success() => return Ok(()),
-            Ok(Some(status)) => return failed(format!("{} ended with {status}", shown(command))),
-            Ok(None) if Instant::now() < end => thread::sleep(Duration::from_millis(200)),
-            Ok(None) => {
-                stop(&mut child);
-                return failed(format!("{} took more than {} s", shown(command), deadline.as_secs()));
-            }
-            Err(error) => return failed(error.to_string()),
-        }
+    let ended = step::finish(command.stdin(Stdio::null()), Some(deadline), |_| ());
+    match step::outcome(command, ended) {
+        Outcome::Passed => Ok(()),
+        failed => Err(failed),
     }
-}
-
-fn stop(child: &mut Child) {
-    let _ = child.kill();
-    let _ = child.wait();
 }
 
 /// Where programs are kept that take long to build.

@@ -7,6 +7,7 @@ mod demo;
 mod docker;
 mod features;
 mod kubernetes;
+mod limit;
 mod machine;
 mod node;
 mod rules;

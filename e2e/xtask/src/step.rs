@@ -3,11 +3,15 @@
 use std::{
     env,
     ffi::OsString,
-    process::Command,
+    io::{BufRead as _, BufReader},
+    process::{Child, Command, ExitStatus},
     time::{Duration, Instant},
 };
 
-use crate::say;
+use crate::{
+    limit::{LIMIT, Limit},
+    say,
+};
 
 /// How a step ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,13 +67,49 @@ pub(crate) fn cargo() -> Command {
     Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")))
 }
 
-/// Runs a command with our own standard output and error.
+/// Runs a command with our own standard output and error, and ends it when it hangs.
 pub(crate) fn run(command: &mut Command) -> Outcome {
-    match command.status() {
+    let ended = finish(command, Some(LIMIT), |_| ());
+    outcome(command, ended)
+}
+
+/// The same for what takes its time.
+pub(crate) fn run_long(command: &mut Command) -> Outcome {
+    let ended = finish(command, None, |_| ());
+    outcome(command, ended)
+}
+
+/// Runs a command to its end, or to the end of its time, and meanwhile does something with it.
+pub(crate) fn finish(
+    command: &mut Command,
+    limit: Option<Duration>,
+    meanwhile: impl FnOnce(&mut Child),
+) -> Result<ExitStatus, String> {
+    let mut child = command.spawn().map_err(|error| format!("{} did not start: {error}", shown(command)))?;
+    let watch = limit.map(|limit| Limit::of(&child, limit));
+    meanwhile(&mut child);
+    let status = child.wait().map_err(|error| format!("{}: {error}", shown(command)))?;
+    match limit {
+        Some(limit) if watch.is_some_and(Limit::was_reached) => {
+            Err(format!("{} was ended after {} s", shown(command), limit.as_secs()))
+        }
+        _ => Ok(status),
+    }
+}
+
+/// What the end of a command means.
+pub(crate) fn outcome(command: &Command, ended: Result<ExitStatus, String>) -> Outcome {
+    match ended {
         Ok(status) if status.success() => Outcome::Passed,
         Ok(status) => Outcome::Failed(format!("{} ended with {status}", shown(command))),
-        Err(error) => Outcome::Failed(format!("{} did not start: {error}", shown(command))),
+        Err(problem) => Outcome::Failed(problem),
     }
+}
+
+/// The lines of a command whose standard output is a pipe, as they come; then it is over.
+pub(crate) fn lines(child: &mut Child) -> impl Iterator<Item = String> + use<> {
+    let output = child.stdout.take().map(BufReader::new);
+    output.into_iter().flat_map(|output| output.lines().map_while(Result::ok))
 }
 
 /// Whether a command runs at all and is content; its output is not shown.

@@ -189,7 +189,11 @@ impl Inner {
             qr,
             at: self.plan.clock.now(),
         };
-        self.plan.database.transition(transition).await.unwrap();
+        match self.plan.database.transition(transition).await {
+            // It was stopped or removed since it was claimed.
+            Err(storage::Error::LeaseLost) => return,
+            moved => moved.unwrap(),
+        }
         let hint = Hint::SessionChanged { session: fence.session };
         self.plan.bus.publish(&subjects::session_changed(fence.session), &hint);
     }

@@ -34,13 +34,17 @@ impl EventStream {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// The next event; comments are passed over. `None` at the end.
+    /// The next event; comments are passed over, and are no reason to wait longer. `None` at the end.
     pub(crate) async fn next(&mut self) -> Option<ServerEvent> {
+        timeout(PATIENCE, self.read()).await.expect("an event")
+    }
+
+    async fn read(&mut self) -> Option<ServerEvent> {
         loop {
             if let Some(event) = self.events.pop_front() {
                 return Some(event);
             }
-            let chunk = timeout(PATIENCE, self.body.next()).await.unwrap()?.unwrap();
+            let chunk = self.body.next().await?.unwrap();
             self.text.push_str(std::str::from_utf8(&chunk).unwrap());
             while let Some((block, rest)) = self.text.split_once("\n\n") {
                 self.events.extend(parsed(block));
