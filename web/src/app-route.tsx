@@ -9,12 +9,20 @@ import { Shell } from "./ui/shell";
 
 export const rootRoute = createRootRoute({
   component: Outlet,
-  notFoundComponent: () => <EmptyState page title={t.common.notFound.title} text={t.common.notFound.text} />,
+  notFoundComponent: NotFound,
   errorComponent: Crashed,
 });
 
 /** Every page behind the log-in is a child of this. */
 export const appRoute = createRoute({ getParentRoute: () => rootRoute, path: "/app", component: Guarded });
+
+function NotFound() {
+  return (
+    <main>
+      <EmptyState page title={t.common.notFound.title} text={t.common.notFound.text} />
+    </main>
+  );
+}
 
 function Guarded() {
   const me = useMe();

@@ -1,8 +1,8 @@
-//! Counts for the metrics, read by one process for all.
+//! How much there is of what, for whoever runs it; for the metrics, one process counts for all.
 
 use std::{collections::HashMap, time::Duration};
 
-use domain::{ProcessId, session::SessionState};
+use domain::{ProcessId, Timestamp, session::SessionState};
 use sqlx::AssertSqlSafe;
 
 use crate::{Result, database::Database, dialect::DATABASE_NOW, driver::with_conn, rows::word};
@@ -46,6 +46,29 @@ pub struct Queue {
     pub waiting: i64,
     /// How long the oldest has waited, in milliseconds; 0 when nothing waits.
     pub oldest_ms: i64,
+}
+
+impl Census {
+    /// Sessions that [need a person](SessionState::needs_person), expected or not.
+    pub fn in_need(&self) -> i64 {
+        self.sessions.iter().filter(|(state, _)| state.needs_person()).map(|(_, many)| many).sum()
+    }
+
+    /// All messages still to be sent.
+    pub fn outbound(&self) -> Queue {
+        let (online, offline) = (self.outbound_online, self.outbound_offline);
+        Queue {
+            waiting: online.waiting + offline.waiting,
+            oldest_ms: online.oldest_ms.max(offline.oldest_ms),
+        }
+    }
+}
+
+impl Queue {
+    /// Since when the oldest has waited.
+    pub fn oldest_at(&self, now: Timestamp) -> Option<Timestamp> {
+        (self.waiting > 0).then(|| Timestamp(now.0.saturating_sub(self.oldest_ms)))
+    }
 }
 
 impl Database {

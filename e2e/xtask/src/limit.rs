@@ -69,7 +69,7 @@ fn parents() -> HashMap<u32, u32> {
         .collect()
 }
 
-/// The parent in a line of `/proc/<process>/stat` : the second field after the name, which is in
+/// The parent in a line of `/proc/<process>/stat`: the second field after the name, which is in
 /// parentheses and may hold some itself.
 fn parent(stat: &str) -> Option<u32> {
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse().ok()

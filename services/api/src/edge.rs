@@ -14,7 +14,7 @@ use std::{
 
 use axum::{
     extract::{MatchedPath, Request},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -78,22 +78,38 @@ async fn answer(request: Request, next: Next, route: Option<&MatchedPath>) -> Re
             .unwrap_or_else(|panic| Problem::internal(panic_message(&*panic)).into_response())
     };
     count(&method, route, response.status(), began.elapsed());
-    if response.status().is_server_error() {
-        let cause = response.extensions().get::<Cause>().map_or("", |Cause(cause)| cause);
-        tracing::error!(
-            request.id = id.to_str().unwrap_or_default(),
-            http.method = %method,
-            // Without the query string, which may carry messages.
-            url.path = shown(uri.path()),
-            http.status = response.status().as_u16(),
-            error = cause,
-            "a request failed"
-        );
-    }
+    note(&response, &id, &method, &uri);
     let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, ANY_ORIGIN);
     headers.insert(REQUEST_ID, id);
     response
+}
+
+/// What goes to the log: what failed, and what was refused for now because of somebody or something else.
+fn note(response: &Response, id: &HeaderValue, method: &Method, uri: &Uri) {
+    macro_rules! note {
+        ($level:ident, $cause:expr, $words:literal) => {
+            tracing::$level!(
+                request.id = id.to_str().unwrap_or_default(),
+                http.method = %method,
+                // Without the query string, which may carry messages.
+                url.path = shown(uri.path()),
+                http.status = response.status().as_u16(),
+                error = $cause,
+                $words
+            )
+        };
+    }
+    if !response.status().is_server_error() {
+        return;
+    }
+    match response.extensions().get::<Cause>() {
+        Some(Cause(cause)) => note!(error, &**cause, "a request failed"),
+        None if response.status() == StatusCode::SERVICE_UNAVAILABLE => {
+            note!(debug, "", "a request was refused for now");
+        }
+        None => note!(error, "", "a request failed"),
+    }
 }
 
 /// What metrics and traces call a method; callers can make up others.

@@ -13,7 +13,6 @@ use axum::{
     http::{HeaderMap, StatusCode, Uri, header, request::Parts},
 };
 use bytes::BytesMut;
-use domain::webhook::is_web_address;
 use futures::StreamExt as _;
 use serde_json::{Map, Value};
 use tokio::time::timeout;
@@ -140,8 +139,7 @@ impl Fields {
         if self.values.get(field).is_some_and(Value::is_null) {
             return Ok(None);
         }
-        let text = self.text_up_to(field, MAX_URL_CHARS)?;
-        if is_web_address(&text) { Ok(Some(text)) } else { Err(Invalid::NotUrl { field, place: self.place }) }
+        self.url(field).map(Some)
     }
 
     /// Whether there is such a field, whatever it holds.
@@ -156,12 +154,6 @@ impl Fields {
             Some(Value::String(text)) => Ok(Some(text.clone())),
             Some(other) => Err(self.wrong_type("string", other, field)),
         }
-    }
-
-    /// An address that must be there.
-    pub(crate) fn web_address(&self, field: &'static str) -> Result<String, Invalid> {
-        let text = self.text_up_to(field, MAX_URL_CHARS)?;
-        if is_web_address(&text) { Ok(text) } else { Err(Invalid::NotUrl { field, place: self.place }) }
     }
 
     /// Yes or no; a query string and a form say it with a word or a digit.
@@ -383,11 +375,11 @@ mod tests {
             ["ftp://a.example", "file:///etc/passwd", "/etc/passwd", "data:image/png;base64,AA", ""]
         {
             let fields = Fields::from_json(format!(r#"{{"u":"{address}"}}"#).as_bytes()).unwrap();
-            let words = fields.web_address("u").unwrap_err().to_string();
+            let words = fields.url("u").unwrap_err().to_string();
             assert_eq!(words, "Invalid url field 'u' on json", "{address}");
         }
         let fields = Fields::from_query(&"/?u=https://a.example/x".parse().unwrap());
-        assert_eq!(fields.web_address("u").as_deref(), Ok("https://a.example/x"));
+        assert_eq!(fields.url("u").as_deref(), Ok("https://a.example/x"));
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod fields;
 #[cfg(test)]
 mod hostile_tests;
 mod json;
+mod listing;
 mod page;
 mod pairing;
 mod removal;

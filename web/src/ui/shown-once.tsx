@@ -1,6 +1,6 @@
-import { Button, CopyButton, Group, Modal, Stack, Text } from "@mantine/core";
-import { Check, Copy } from "lucide-react";
+import { Button, Group, Modal, Stack, Text } from "@mantine/core";
 import { t } from "../texts";
+import { CopyText } from "./copy-text";
 import classes from "./shown-once.module.css";
 
 /** A secret that nobody can show again; closed only on purpose. */
@@ -23,17 +23,7 @@ export function ShownOnce(props: {
         <Text>{props.text}</Text>
         <code className={classes.secret}>{props.secret}</code>
         <Group justify="end">
-          <CopyButton value={props.secret ?? ""}>
-            {({ copied, copy }) => (
-              <Button
-                variant="default"
-                onClick={copy}
-                leftSection={copied ? <Check size={16} aria-hidden /> : <Copy size={16} aria-hidden />}
-              >
-                {copied ? t.common.copied : t.common.copy}
-              </Button>
-            )}
-          </CopyButton>
+          <CopyText text={props.secret ?? ""} />
           <Button onClick={props.onClose}>{t.common.close}</Button>
         </Group>
       </Stack>

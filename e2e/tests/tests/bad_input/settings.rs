@@ -2,6 +2,7 @@
 
 use e2e::{Gateway, Storage, World};
 use rstest::rstest;
+use serde_json::json;
 
 #[rstest]
 #[case::unknown("RUNNER_CAPACTY", "10", &["RUNNER_CAPACTY", "RUNNER_CAPACITY"])]
@@ -40,4 +41,17 @@ async fn a_port_that_is_taken_is_named() {
     let exit = gateway.run_to_its_end().await;
     assert_eq!(exit.code, Some(1), "{}", exit.said);
     assert!(exit.said.contains(&format!("127.0.0.1:{taken}")), "{}", exit.said);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_admin_who_is_somebody_else_is_refused() {
+    let world = World::new(Storage::Sqlite).await;
+    let mut gateway = Gateway::start(&world).await;
+    let anna = json!({"username": "anna", "password": "a:secret"});
+    assert_eq!(gateway.post("/admin/users", anna).await.status, 200);
+    gateway.terminate().await;
+    gateway.set("ADMIN_USER", "anna");
+    let exit = gateway.run_to_its_end().await;
+    assert_eq!(exit.code, Some(1), "{}", exit.said);
+    assert!(exit.said.contains("ADMIN_USER: 'anna' is a user who is no admin"), "{}", exit.said);
 }

@@ -155,7 +155,7 @@ impl SendFile {
         let source = match file {
             Some(Received { upload, .. }) => Source::Known(MediaSource::Stored(upload)),
             None if fields.has(route.base64) => Source::Base64(fields.text(route.base64)?),
-            None => Source::Known(MediaSource::Url(fields.web_address(route.url)?)),
+            None => Source::Known(MediaSource::Url(fields.url(route.url)?)),
         };
         let file_name = match route.kind {
             MediaKind::Document => Some(document_name(fields, name)?),

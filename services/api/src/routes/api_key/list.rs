@@ -8,14 +8,14 @@ use utoipa::ToSchema;
 use super::ApiKeyBody;
 use crate::{
     auth::Caller,
-    error::{Problem, ProblemBody, answers_as_problem},
-    fields::{Invalid, QueryFields},
+    error::ProblemBody,
+    fields::QueryFields,
     json,
+    listing::{self, ListError, PageSize},
     state::ApiState,
 };
 
-/// How many keys a page has, at most and when nobody says.
-const LARGEST_PAGE: i64 = 100;
+const PAGE: PageSize = PageSize { usual: 100, most: 100 };
 
 /// A page of keys.
 #[derive(Serialize, ToSchema)]
@@ -24,25 +24,6 @@ pub(crate) struct KeyPage {
     /// For the next page; null on the last one.
     next_cursor: Option<String>,
 }
-
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    #[error(transparent)]
-    Invalid(#[from] Invalid),
-    #[error(transparent)]
-    Storage(#[from] storage::Error),
-}
-
-impl From<Error> for Problem {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Invalid(invalid) => invalid.into(),
-            Error::Storage(error) => error.into(),
-        }
-    }
-}
-
-answers_as_problem!(Error);
 
 /// Your API keys, the newest first. Keys cannot see keys: log in, or use a name and a password.
 #[utoipa::path(
@@ -60,14 +41,12 @@ pub(crate) async fn handler(
     caller: Caller,
     State(state): State<ApiState>,
     QueryFields(fields): QueryFields,
-) -> Result<Response, Error> {
-    let limit = fields.optional_count("limit", 1..=LARGEST_PAGE)?.unwrap_or(LARGEST_PAGE);
-    let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+) -> Result<Response, ListError> {
+    let limit = PAGE.read(&fields)?;
     let before = fields.optional_text("cursor")?.map(|cursor| cursor.parse::<ApiKeyId>()).transpose();
     let before = before.map_err(|_| fields.unfit("Invalid cursor".to_owned(), "cursor"))?;
     let keys = state.database.api_keys(caller.id, before, limit).await?;
-    let full = keys.len() >= limit as usize;
-    let next_cursor = keys.last().filter(|_| full).map(|last| last.id.to_string());
+    let next_cursor = listing::last_of_full(&keys, limit).map(|last| last.id.to_string());
     let data = keys.into_iter().map(Into::into).collect();
     Ok(json::answer(StatusCode::OK, &KeyPage { data, next_cursor }))
 }

@@ -8,15 +8,14 @@ use utoipa::ToSchema;
 
 use crate::{
     auth::{Admin, Caller},
-    error::{Problem, ProblemBody, answers_as_problem},
-    fields::{Invalid, QueryFields},
+    error::ProblemBody,
+    fields::QueryFields,
     json,
+    listing::{self, ListError, PageSize},
     state::ApiState,
 };
 
-/// How many entries a page has, at most and when nobody says.
-const LARGEST_PAGE: i64 = 200;
-const PAGE: i64 = 50;
+const PAGE: PageSize = PageSize { usual: 50, most: 200 };
 
 /// The most characters of a name that is looked for.
 const MAX_NAME_CHARS: usize = 256;
@@ -60,25 +59,6 @@ pub(crate) struct AuditPage {
     next_cursor: Option<String>,
 }
 
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    #[error(transparent)]
-    Invalid(#[from] Invalid),
-    #[error(transparent)]
-    Storage(#[from] storage::Error),
-}
-
-impl From<Error> for Problem {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Invalid(invalid) => invalid.into(),
-            Error::Storage(error) => error.into(),
-        }
-    }
-}
-
-answers_as_problem!(Error);
-
 /// What was done, the latest first. Kept for `AUDIT_RETENTION_DAYS`. Admins only.
 #[utoipa::path(
     get, path = "/admin/audit", tag = "user", operation_id = "listAudit",
@@ -104,17 +84,15 @@ pub(crate) async fn handler(
     _: Admin<Caller>,
     State(state): State<ApiState>,
     QueryFields(fields): QueryFields,
-) -> Result<Response, Error> {
+) -> Result<Response, ListError> {
     let filter = AuditFilter {
         actor: fields.optional_text_up_to("user", MAX_NAME_CHARS)?,
         action: fields.word_if_any("action", AuditAction::ALL, AuditAction::as_str)?,
         before: fields.position("cursor")?,
     };
-    let limit = fields.optional_count("limit", 1..=LARGEST_PAGE)?.unwrap_or(PAGE);
-    let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+    let limit = PAGE.read(&fields)?;
     let entries = state.database.audit(&filter, limit).await?;
-    let full = entries.len() >= limit as usize;
-    let next_cursor = entries.last().filter(|_| full).map(|last| last.position.to_string());
+    let next_cursor = listing::last_of_full(&entries, limit).map(|last| last.position.to_string());
     let data = entries.into_iter().map(Into::into).collect();
     Ok(json::answer(StatusCode::OK, &AuditPage { data, next_cursor }))
 }

@@ -12,12 +12,11 @@ use crate::{
     error::ProblemBody,
     fields::{Fields, Invalid, QueryFields},
     json,
+    listing::{self, PageSize},
     state::ApiState,
 };
 
-/// How many deliveries a page has, at most and when nobody says.
-const LARGEST_PAGE: i64 = 100;
-const PAGE: i64 = 50;
+const PAGE: PageSize = PageSize { usual: 50, most: 100 };
 
 /// A page of deliveries.
 #[derive(Serialize, ToSchema)]
@@ -52,13 +51,11 @@ pub(crate) async fn handler(
     State(state): State<ApiState>,
     QueryFields(fields): QueryFields,
 ) -> Result<Response, DeliveryError> {
-    let limit = fields.optional_count("limit", 1..=LARGEST_PAGE)?.unwrap_or(PAGE);
-    let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+    let limit = PAGE.read(&fields)?;
     let before = cursor(&fields)?;
     let filter = filter(&state, &caller, &fields, DeliveryState::ALL).await?;
     let deliveries = state.database.deliveries(&filter, before, limit).await?;
-    let full = deliveries.len() >= limit as usize;
-    let next = deliveries.last().filter(|_| full).map(|last| written(last.position));
+    let next = listing::last_of_full(&deliveries, limit).map(|last| written(last.position));
     let data = deliveries.into_iter().map(Into::into).collect();
     Ok(json::answer(StatusCode::OK, &Page { data, next_cursor: next }))
 }

@@ -6,17 +6,17 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    access::{self, LookupError, PathName},
+    access::{self, PathName},
     auth::Caller,
-    error::{Problem, ProblemBody, answers_as_problem},
-    fields::{Invalid, QueryFields},
+    error::ProblemBody,
+    fields::QueryFields,
     json,
+    listing::{self, ListError, PageSize},
     state::ApiState,
 };
 
-/// States in one answer, when nothing else is asked for.
-const PAGE: i64 = 100;
-const LARGEST_PAGE: i64 = 1000;
+/// How many states are in one answer.
+const PAGE: PageSize = PageSize { usual: 100, most: 1000 };
 
 /// A page of a session's history.
 #[derive(Serialize, ToSchema)]
@@ -41,25 +41,6 @@ pub(crate) struct PastState {
     reason: Option<String>,
 }
 
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    #[error(transparent)]
-    Invalid(#[from] Invalid),
-    #[error(transparent)]
-    Lookup(#[from] LookupError),
-}
-
-impl From<Error> for Problem {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Invalid(invalid) => invalid.into(),
-            Error::Lookup(error) => error.into(),
-        }
-    }
-}
-
-answers_as_problem!(Error);
-
 /// The states that a session was in, the latest first.
 #[utoipa::path(
     get, path = "/session/{name}/events", tag = "session", operation_id = "sessionEvents",
@@ -83,14 +64,12 @@ pub(crate) async fn handler(
     State(state): State<ApiState>,
     name: PathName,
     QueryFields(fields): QueryFields,
-) -> Result<Response, Error> {
-    let limit = fields.optional_count("limit", 1..=LARGEST_PAGE)?.unwrap_or(PAGE);
+) -> Result<Response, ListError> {
+    let limit = PAGE.read(&fields)?;
     let before = fields.optional_count("before", 0..)?;
     let session = access::visible(&state.database, &caller, name).await?;
-    let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-    let states = state.database.past_states(session.id, before, limit).await.map_err(LookupError::from)?;
-    let full = u32::try_from(states.len()) == Ok(limit);
-    let next = states.last().filter(|_| full).map(|last| last.position);
+    let states = state.database.past_states(session.id, before, limit).await?;
+    let next = listing::last_of_full(&states, limit).map(|last| last.position);
     let events = states.into_iter().map(|past| PastState {
         id: past.position,
         at: past.at.to_rfc3339(),

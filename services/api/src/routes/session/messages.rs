@@ -11,17 +11,17 @@ use storage::{MessageFilter, Part, Place, ReceivedMessage};
 use utoipa::ToSchema;
 
 use crate::{
-    access::{self, LookupError, PathName},
+    access::{self, PathName},
     auth::Caller,
-    error::{Problem, ProblemBody, answers_as_problem},
+    error::ProblemBody,
     fields::{Fields, Invalid, QueryFields},
-    json, sending,
+    json,
+    listing::{ListError, PageSize},
+    sending,
     state::ApiState,
 };
 
-/// How many messages a page has, at most and when nobody says.
-const LARGEST_PAGE: i64 = 100;
-const PAGE: i64 = 50;
+const PAGE: PageSize = PageSize { usual: 50, most: 100 };
 
 /// The most characters that a list shows of a text.
 const MAX_TEXT_CHARS: usize = 4096;
@@ -100,31 +100,6 @@ pub(crate) struct MessagePage {
     next_cursor: Option<String>,
 }
 
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    #[error(transparent)]
-    Invalid(#[from] Invalid),
-    #[error(transparent)]
-    Lookup(#[from] LookupError),
-}
-
-impl From<storage::Error> for Error {
-    fn from(error: storage::Error) -> Self {
-        Self::Lookup(error.into())
-    }
-}
-
-impl From<Error> for Problem {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Invalid(invalid) => invalid.into(),
-            Error::Lookup(error) => error.into(),
-        }
-    }
-}
-
-answers_as_problem!(Error);
-
 /// The messages of a session, sent and received, the newest first.
 #[utoipa::path(
     get, path = "/session/{name}/messages", tag = "session", operation_id = "sessionMessages",
@@ -149,7 +124,7 @@ pub(crate) async fn handler(
     State(state): State<ApiState>,
     name: PathName,
     QueryFields(fields): QueryFields,
-) -> Result<Response, Error> {
+) -> Result<Response, ListError> {
     let wanted = Wanted::read(&fields)?;
     let session = access::visible(&state.database, &caller, name).await?;
     let (limit, filter) = (wanted.limit, &wanted.filter);
@@ -197,12 +172,11 @@ impl Wanted {
             sending::recipient(&chat, false)
                 .map_err(|_| fields.unfit("Expected a phone number or a JID".to_owned(), "chat"))
         });
-        let limit = fields.optional_count("limit", 1..=LARGEST_PAGE)?.unwrap_or(PAGE);
         Ok(Self {
             sent: direction != Some("in") && state != Some(None),
             received: direction != Some("out") && !matches!(state, Some(Some(_))),
             filter: MessageFilter { chat: chat.transpose()?, state: state.flatten() },
-            limit: u32::try_from(limit).unwrap_or(u32::MAX),
+            limit: PAGE.read(fields)?,
             cursor: Cursor::read(fields)?,
         })
     }

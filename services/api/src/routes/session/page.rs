@@ -16,15 +16,14 @@ use utoipa::ToSchema;
 
 use crate::{
     auth::Caller,
-    error::{Problem, ProblemBody, answers_as_problem},
+    error::ProblemBody,
     fields::{Fields, Invalid, QueryFields},
     json,
+    listing::{self, ListError, PageSize},
     state::ApiState,
 };
 
-/// How many sessions a page has, at most and when nobody says.
-const LARGEST_PAGE: i64 = 500;
-const PAGE: i64 = 100;
+const PAGE: PageSize = PageSize { usual: 100, most: 500 };
 
 /// The most characters that are looked for.
 const MAX_SEARCH_CHARS: usize = 128;
@@ -128,25 +127,6 @@ const fn advice(session: &Session) -> Option<&'static str> {
     }
 }
 
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    #[error(transparent)]
-    Invalid(#[from] Invalid),
-    #[error(transparent)]
-    Storage(#[from] storage::Error),
-}
-
-impl From<Error> for Problem {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Invalid(invalid) => invalid.into(),
-            Error::Storage(error) => error.into(),
-        }
-    }
-}
-
-answers_as_problem!(Error);
-
 /// Your sessions with what a list shows of them, by name; an admin sees everybody's.
 #[utoipa::path(
     get, path = "/sessions", tag = "session", operation_id = "pageSessions",
@@ -174,7 +154,7 @@ pub(crate) async fn handler(
     caller: Caller,
     State(state): State<ApiState>,
     QueryFields(fields): QueryFields,
-) -> Result<Response, Error> {
+) -> Result<Response, ListError> {
     let filter = SessionFilter {
         user: caller.scope(),
         username: fields.optional_text_up_to("user", MAX_USERNAME_CHARS)?,
@@ -182,8 +162,7 @@ pub(crate) async fn handler(
         states: states(&fields)?,
     };
     let today = today(&fields, state.clock.now())?;
-    let limit = fields.optional_count("limit", 1..=LARGEST_PAGE)?.unwrap_or(PAGE);
-    let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+    let limit = PAGE.read(&fields)?;
     let after = fields.optional_text_up_to("cursor", domain::session::MAX_NAME_CHARS)?;
     let after = after.filter(|name| !name.contains('\0'));
     let listed = state.database.session_page(&filter, after.as_deref(), limit).await?;
@@ -195,8 +174,7 @@ pub(crate) async fn handler(
         let user = caller.is_admin.then_some(&*listed.username);
         ListedBody::of(&listed.session, user, today)
     });
-    let full = listed.len() >= limit as usize;
-    let next_cursor = listed.last().filter(|_| full).map(|last| &*last.session.name);
+    let next_cursor = listing::last_of_full(&listed, limit).map(|last| &*last.session.name);
     Ok(json::answer(StatusCode::OK, &SessionPage { data: data.collect(), next_cursor, total }))
 }
 

@@ -8,11 +8,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    access::{self, LookupError, PathName},
+    access::{self, PathName},
     auth::Caller,
-    error::{Problem, ProblemBody, answers_as_problem},
-    fields::{Invalid, QueryFields},
+    error::ProblemBody,
+    fields::QueryFields,
     json,
+    listing::ListError,
     state::ApiState,
 };
 
@@ -102,25 +103,6 @@ impl From<&Traffic> for TotalsBody {
     }
 }
 
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    #[error(transparent)]
-    Invalid(#[from] Invalid),
-    #[error(transparent)]
-    Lookup(#[from] LookupError),
-}
-
-impl From<Error> for Problem {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Invalid(invalid) => invalid.into(),
-            Error::Lookup(error) => error.into(),
-        }
-    }
-}
-
-answers_as_problem!(Error);
-
 /// What went through a session lately: an hour by minutes, a day by quarters of an hour, a week by hours. Latencies are
 /// counted in classes, so they are right to within some percent.
 #[utoipa::path(
@@ -141,7 +123,7 @@ pub(crate) async fn handler(
     State(state): State<ApiState>,
     name: PathName,
     QueryFields(fields): QueryFields,
-) -> Result<Response, Error> {
+) -> Result<Response, ListError> {
     let window = fields.word_if_any("window", &Window::ALL, Window::word)?.unwrap_or(Window::Day);
     let session = access::visible(&state.database, &caller, name).await?;
     let (width, many) = window.buckets();
@@ -150,7 +132,7 @@ pub(crate) async fn handler(
     let turn = state.charts.acquire().await.ok();
     let traffic = state.database.traffic(session.id, begins, width, many as usize).await;
     drop(turn);
-    let traffic = traffic.map_err(LookupError::from)?;
+    let traffic = traffic?;
     let mut sum = Traffic::default();
     for stretch in &traffic {
         sum.sent += stretch.sent;

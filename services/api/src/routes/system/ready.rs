@@ -1,6 +1,9 @@
 //! `GET /ready`: the process can serve. Says in words what is in the way.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use moka::future::Cache;
@@ -18,11 +21,16 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const FRESH: Duration = Duration::from_millis(500);
 
 /// The last answer.
-pub(crate) struct Readiness(Cache<(), Answer>);
+pub(crate) struct Readiness {
+    last: Cache<(), Answer>,
+    /// The bus was there once: its address is right, so that what is wrong with it may pass.
+    once_connected: AtomicBool,
+}
 
 impl Default for Readiness {
     fn default() -> Self {
-        Self(Cache::builder().max_capacity(1).time_to_live(FRESH).build())
+        let last = Cache::builder().max_capacity(1).time_to_live(FRESH).build();
+        Self { last, once_connected: AtomicBool::new(false) }
     }
 }
 
@@ -33,10 +41,10 @@ pub(crate) struct Answer {
     /// `ok`, or what is wrong with it.
     #[schema(example = "ok")]
     database: &'static str,
-    /// `ok`, or what is wrong with it.
+    /// `ok`, or what is wrong with it. Once it was there, its loss keeps nobody out: messages are taken and wait.
     #[schema(example = "ok")]
     bus: &'static str,
-    /// The first of these that is wrong.
+    /// The first of these that is in the way.
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,7 +62,7 @@ pub(crate) struct Answer {
     )
 )]
 pub(crate) async fn handler(State(state): State<ApiState>) -> Response {
-    let ready = state.readiness.0.get_with((), look(&state)).await;
+    let ready = state.readiness.last.get_with((), look(&state)).await;
     let status = if ready.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     json::answer(status, &ready)
 }
@@ -68,14 +76,23 @@ async fn look(state: &ApiState) -> Answer {
         }
         Err(_) => "it did not answer within 2 s",
     };
-    let bus = if state.bus.is_connected() { "ok" } else { "there is no connection to NATS" };
-    let wrong = [("database", database), ("bus", bus)].into_iter().find(|(_, words)| *words != "ok");
-    Answer {
-        ready: wrong.is_none(),
-        database,
-        bus,
-        message: wrong.map(|(part, words)| format!("The {part}: {words}")),
-        code: wrong.map(|_| "not_ready"),
+    let connected = state.bus.is_connected();
+    let once_connected = state.readiness.once_connected.fetch_or(connected, Ordering::Relaxed);
+    Answer::of(database, connected, once_connected)
+}
+
+impl Answer {
+    fn of(database: &'static str, connected: bool, once_connected: bool) -> Self {
+        let bus = if connected { "ok" } else { "there is no connection to NATS" };
+        let parts = [("database", database, database == "ok"), ("bus", bus, connected || once_connected)];
+        let wrong = parts.into_iter().find(|(.., serves)| !serves);
+        Self {
+            ready: wrong.is_none(),
+            database,
+            bus,
+            message: wrong.map(|(part, words, _)| format!("The {part}: {words}")),
+            code: wrong.map(|_| "not_ready"),
+        }
     }
 }
 
@@ -90,7 +107,23 @@ pub(crate) const fn in_words(error: &Error) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use super::Answer;
     use crate::testing::Rig;
+
+    #[test]
+    fn the_bus_must_have_been_there_once() {
+        let gone = "there is no connection to NATS";
+        for (database, connected, once_connected, ready, bus) in [
+            ("ok", true, false, true, "ok"),
+            ("ok", false, true, true, gone),
+            ("ok", false, false, false, gone),
+            ("it has no room left", true, true, false, "ok"),
+        ] {
+            let answer = Answer::of(database, connected, once_connected);
+            assert_eq!((answer.ready, answer.bus), (ready, bus), "{database} {connected} {once_connected}");
+            assert_eq!(answer.message.is_none(), ready);
+        }
+    }
 
     #[tokio::test]
     async fn it_says_what_is_wrong() {

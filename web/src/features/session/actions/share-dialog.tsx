@@ -1,10 +1,10 @@
-import { Alert, Button, CopyButton, Group, Modal, NativeSelect, Stack, Text, TextInput } from "@mantine/core";
+import { Alert, Button, Group, Modal, NativeSelect, Stack, Text, TextInput } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
-import { Check, Copy } from "lucide-react";
 import { useState } from "react";
 import { api, ask } from "../../../api/client";
 import { apiUrl } from "../../../base";
 import { t } from "../../../texts";
+import { CopyText } from "../../../ui/copy-text";
 import { moment } from "../../../ui/format";
 import { ProblemAlert } from "../../../ui/loaded";
 
@@ -49,17 +49,7 @@ export function ShareDialog(props: { opened: boolean; onClose: () => void; name:
                 flex={1}
                 onFocus={({ currentTarget }) => currentTarget.select()}
               />
-              <CopyButton value={url}>
-                {({ copied, copy }) => (
-                  <Button
-                    variant="default"
-                    onClick={copy}
-                    leftSection={copied ? <Check size={16} aria-hidden /> : <Copy size={16} aria-hidden />}
-                  >
-                    {copied ? t.common.copied : t.common.copy}
-                  </Button>
-                )}
-              </CopyButton>
+              <CopyText text={url} />
             </Group>
             <Text c="dimmed" size="sm">
               {texts.expires} {moment(share.data.expires_at)}
