@@ -43,6 +43,7 @@ mod media;
 mod observer;
 mod options;
 mod owner;
+mod ratchet;
 mod runtime;
 mod send;
 mod socket;

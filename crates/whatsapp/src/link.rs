@@ -12,11 +12,12 @@ use parking_lot::Mutex;
 use tokio::{sync::mpsc, time::Instant};
 use wacore::net::Transport;
 
-use crate::{Happened, Lease, acks::Acks, backoff::Ended};
+use crate::{Happened, Lease, acks::Acks, backoff::Ended, ratchet::Ratchet};
 
 pub(crate) struct Link {
     pub(crate) lease: Arc<dyn Lease>,
     pub(crate) acks: Acks,
+    pub(crate) ratchet: Ratchet,
     events: mpsc::UnboundedSender<Happened>,
     ready: AtomicBool,
     /// A final event was told: nothing more is done.
@@ -55,6 +56,7 @@ impl Link {
         Self {
             lease,
             acks: Acks::default(),
+            ratchet: Ratchet::default(),
             events,
             ready: AtomicBool::new(false),
             finished: AtomicBool::new(false),

@@ -93,13 +93,16 @@ impl Client {
         let options = SendOptions::default().with_message_id(message.wa_id.clone());
         let library = Arc::clone(&self.shared.library);
         // A task of its own: a caller that goes away must not leave the library in the middle of its keys.
-        let write = self
-            .shared
-            .tasks
-            .spawn(async move { library.send_message_with_options(chat, body, options).await.map(|_| ()) });
+        let link = Arc::clone(&self.shared.link);
+        let write = self.shared.tasks.spawn(async move {
+            let settled = link.ratchet.settle(async || library.flush_pending_signal_state().await).await;
+            settled.map_err(|error| SendError::NotSent { reason: error.to_string() })?;
+            let written = library.send_message_with_options(chat, body, options).await;
+            written.map(|_| ()).map_err(|error| classify(&error))
+        });
         match timeout(WRITE_TIMEOUT, write).await {
             Ok(Ok(Some(Ok(())))) => {}
-            Ok(Ok(Some(Err(error)))) => return Err(classify(&error)),
+            Ok(Ok(Some(Err(error)))) => return Err(error),
             // Too slow, or the client was closed in the middle of it.
             Err(_) | Ok(Err(_) | Ok(None)) => return Err(SendError::Unconfirmed),
         }

@@ -4,6 +4,8 @@
 
 #[path = "client/chats.rs"]
 mod chats;
+#[path = "client/death.rs"]
+mod death;
 mod support;
 
 use std::{

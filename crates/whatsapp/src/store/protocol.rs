@@ -263,6 +263,7 @@ impl ProtocolStore for SqlBackend {
     }
 
     async fn store_pending_inbound_batch(&self, rows: &[PendingInboundRow<'_>]) -> Result<()> {
+        self.link.ratchet.stepped();
         self.writable()?;
         let now = wacore::time::now_secs();
         let put = |row: &PendingInboundRow<'_>| Change::Put {
