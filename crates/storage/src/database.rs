@@ -22,6 +22,7 @@ use crate::{
     driver::{PREPARED, Reader, Tx},
     error::Error,
     group_commit::GroupCommit,
+    readers::Readers,
     schema,
     writer::{Durability, Writer},
 };
@@ -128,7 +129,7 @@ impl OpenError {
 pub(crate) enum Pools {
     Sqlite {
         writer: Writer,
-        readers: SqlitePool,
+        readers: Readers,
         /// The one connection that [folds the log in](checkpoint).
         folder: SqlitePool,
         log: checkpoint::Log,
@@ -197,7 +198,7 @@ impl Database {
 
     pub(crate) async fn reader(&self) -> crate::Result<Reader> {
         Ok(match &self.shared.pools {
-            Pools::Sqlite { readers, .. } => Reader::Sqlite(readers.acquire().await?),
+            Pools::Sqlite { readers, .. } => Reader::Sqlite(readers.get().await?),
             Pools::Postgres(pool) => Reader::Postgres(pool.acquire().await?),
         })
     }
@@ -283,13 +284,9 @@ async fn open_sqlite(path: &Path, options: &Options) -> Result<Pools, OpenError>
         other => other,
     })?;
     let writer = Writer::open(connect.clone(), options.synchronous).await.map_err(not_ours)?;
-    let readers = SqlitePoolOptions::new()
-        .max_connections(options.max_connections.max(1))
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .test_before_acquire(false)
-        .connect_with(connect.read_only(true).create_if_missing(false).pragma("cache_size", READER_CACHE))
-        .await
-        .map_err(not_ours)?;
+    let connect = connect.read_only(true).create_if_missing(false).pragma("cache_size", READER_CACHE);
+    let most = usize::try_from(options.max_connections).unwrap_or(usize::MAX);
+    let readers = Readers::open(connect, most).await.map_err(not_ours)?;
     Ok(Pools::Sqlite { writer, readers, folder, log: checkpoint::Log::default(), _lock: lock })
 }
 

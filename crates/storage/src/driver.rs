@@ -4,9 +4,9 @@
 //! portable subset: `$n` parameters in order, `RETURNING`, `ON CONFLICT`, CTEs, `VALUES` as a table (its columns
 //! are `column1`, `column2`, … on both), partial indexes; no arrays, no `now()`, no intervals, no JSON operators.
 
-use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection, Transaction, pool::PoolConnection};
+use sqlx::{PgConnection, Postgres, SqliteConnection, Transaction, pool::PoolConnection};
 
-use crate::writer::WriterTx;
+use crate::{readers::SqliteReader, writer::WriterTx};
 
 /// A connection of either database.
 pub(crate) enum Driver<'a> {
@@ -21,7 +21,7 @@ pub(crate) trait Connection {
 
 /// A connection for reading.
 pub(crate) enum Reader {
-    Sqlite(PoolConnection<Sqlite>),
+    Sqlite(SqliteReader),
     Postgres(PoolConnection<Postgres>),
 }
 

@@ -42,6 +42,7 @@ mod oauth2_authorizations;
 mod outbound;
 mod outbound_media;
 mod own_endpoints;
+mod readers;
 mod receipts;
 mod received;
 mod retention;

@@ -219,8 +219,10 @@ async fn a_receiver_that_never_says_yes_does_not_make_it_renew_for_ever() {
     let stage = Stage::set().await;
     stage.receiver.behave(|_, _| Answer::Status(401));
     let running = stage.rig.dispatch(settings());
-    for (nth, text) in ["a", "b", "c"].into_iter().enumerate() {
+    // The first goes out again with another token.
+    for (nth, (text, webhooks)) in [("a", 2), ("b", 3), ("c", 4)].into_iter().enumerate() {
         stage.receive(text).await;
+        stage.receiver.wait(webhooks).await;
         stage.rig.until(i64::try_from(nth).unwrap() + 1, 0, 0).await;
     }
     running.stop().await;
