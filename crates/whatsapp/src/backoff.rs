@@ -41,11 +41,16 @@ impl Backoff {
             return Duration::ZERO;
         }
         if ended == Ended::Refused {
-            return jittered(self.cap, random);
+            return jittered(self.longest(), random);
         }
         let doubled = self.first.saturating_mul(1_u32.checked_shl(self.failures).unwrap_or(u32::MAX));
         self.failures = self.failures.saturating_add(1).min(30);
-        jittered(doubled.min(self.cap), random)
+        jittered(doubled.min(self.longest()), random)
+    }
+
+    /// What is the cap with all of its jitter: nobody waits longer, and those who wait longest are spread as the others.
+    fn longest(&self) -> Duration {
+        self.cap.mul_f64(1.0 / 1.5)
     }
 }
 
@@ -70,8 +75,17 @@ mod tests {
     fn delays_double_up_to_the_cap_for_ever() {
         let mut backoff = backoff();
         let delays: Vec<_> = (0..40).map(|_| seconds(&mut backoff, Ended::Failed, 0)).collect();
-        assert_eq!(&delays[..8], [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]);
-        assert!(delays[8..].iter().all(|delay| (*delay - 60.0).abs() < f64::EPSILON));
+        assert_eq!(&delays[..8], [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 40.0, 40.0]);
+        assert!(delays[8..].iter().all(|delay| (*delay - 40.0).abs() < f64::EPSILON));
+    }
+
+    #[test]
+    fn nobody_waits_longer_than_the_cap() {
+        let mut backoff = backoff();
+        for ended in [Ended::Failed, Ended::Refused] {
+            let longest = (0..10).map(|_| backoff.delay(ended, Duration::ZERO, 1.0)).max();
+            assert_eq!(longest, Some(Duration::from_mins(1)), "{ended:?}");
+        }
     }
 
     #[test]
@@ -93,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_refusal_waits_the_longest() {
-        assert!((seconds(&mut backoff(), Ended::Refused, 0) - 60.0).abs() < f64::EPSILON);
+        assert!((seconds(&mut backoff(), Ended::Refused, 0) - 40.0).abs() < f64::EPSILON);
     }
 
     #[test]

@@ -47,7 +47,8 @@ const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 /// Finds the program, and builds it first unless it is named.
 pub(crate) fn program(named: Option<&Path>) -> Result<PathBuf> {
     if let Some(program) = named {
-        return Ok(program.to_owned());
+        // It is started in other folders.
+        return program.canonicalize().map_err(Problem::io("the gateway's program"));
     }
     let here = env::current_exe().map_err(Problem::io("our own program"))?;
     let folder = here.parent().unwrap_or(Path::new("."));
