@@ -39,7 +39,6 @@ impl Manager for Opening {
     }
 }
 
-#[derive(Clone)]
 pub(crate) struct Readers(Pool<Opening>);
 
 impl Readers {

@@ -5,6 +5,9 @@ use std::time::Duration;
 /// A connection that lasted this long was a good one: the next failure is the first again. What WhatsApp Web does.
 const STABLE: Duration = Duration::from_secs(30);
 
+/// The least that jitter leaves of a delay; the most is one more.
+const LEAST: f64 = 0.5;
+
 /// How a connection ended, as far as the next one is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ended {
@@ -50,13 +53,13 @@ impl Backoff {
 
     /// What is the cap with all of its jitter: nobody waits longer, and those who wait longest are spread as the others.
     fn longest(&self) -> Duration {
-        self.cap.mul_f64(1.0 / 1.5)
+        self.cap.div_f64(LEAST + 1.0)
     }
 }
 
 /// Between half of `delay` and one and a half of it.
 fn jittered(delay: Duration, random: f64) -> Duration {
-    delay.mul_f64(0.5 + random)
+    delay.mul_f64(LEAST + random)
 }
 
 #[cfg(test)]

@@ -85,31 +85,26 @@ async fn answer(request: Request, next: Next, route: Option<&MatchedPath>) -> Re
     response
 }
 
-/// What goes to the log: what failed, and what was refused for now because of somebody or something else.
+/// Tells the log what failed. What is refused for a while and has no cause of its own is no fault.
 fn note(response: &Response, id: &HeaderValue, method: &Method, uri: &Uri) {
-    macro_rules! note {
-        ($level:ident, $cause:expr, $words:literal) => {
-            tracing::$level!(
-                request.id = id.to_str().unwrap_or_default(),
-                http.method = %method,
-                // Without the query string, which may carry messages.
-                url.path = shown(uri.path()),
-                http.status = response.status().as_u16(),
-                error = $cause,
-                $words
-            )
-        };
-    }
-    if !response.status().is_server_error() {
+    let status = response.status();
+    if !status.is_server_error() {
         return;
     }
-    match response.extensions().get::<Cause>() {
-        Some(Cause(cause)) => note!(error, &**cause, "a request failed"),
-        None if response.status() == StatusCode::SERVICE_UNAVAILABLE => {
-            note!(debug, "", "a request was refused for now");
-        }
-        None => note!(error, "", "a request failed"),
+    let cause = response.extensions().get::<Cause>();
+    if cause.is_none() && status == StatusCode::SERVICE_UNAVAILABLE {
+        tracing::debug!(http.method = %method, url.path = shown(uri.path()), "a request was refused for now");
+        return;
     }
+    tracing::error!(
+        request.id = id.to_str().unwrap_or_default(),
+        http.method = %method,
+        // Without the query string, which may carry messages.
+        url.path = shown(uri.path()),
+        http.status = status.as_u16(),
+        error = cause.map_or("", |Cause(cause)| cause),
+        "a request failed"
+    );
 }
 
 /// What metrics and traces call a method; callers can make up others.
