@@ -1,9 +1,9 @@
 //! What is said over the bus. Every word here is read by processes of the version before and the version after:
-//! add, never rename. A command names rows; the rows are the truth.
+//! add, never rename. A command names rows; the rows are the truth, also where a command brings one along.
 
 use domain::{
     MessageId, RunnerId, SessionId, UserId,
-    message::{Failure, Typing},
+    message::{Failure, Message, Typing},
 };
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,12 @@ use serde::{Deserialize, Serialize};
 pub enum SessionCommand {
     /// Send this stored message as soon as its turn in its chat comes, and answer when WhatsApp has it:
     /// [`SessionReply::Sent`], [`SessionReply::Failed`] or [`SessionReply::NotConnected`].
-    Send { message: MessageId },
+    Send {
+        message: MessageId,
+        /// Its row, when no earlier message of its chat waits: then it need not be read before it is sent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        row: Option<Box<Message>>,
+    },
     /// Which of these phone numbers (digits only) WhatsApp knows: [`SessionReply::Numbers`].
     CheckNumbers { numbers: Vec<String> },
     /// Offer a pairing code for this phone number (digits only) in place of the QR code:
@@ -115,6 +120,11 @@ pub enum Hint {
 
 #[cfg(test)]
 mod tests {
+    use domain::{
+        Timestamp,
+        message::{Content, NewMessage},
+    };
+
     use super::*;
     use crate::codec;
 
@@ -123,10 +133,26 @@ mod tests {
     fn the_words_stay_as_they_are() {
         let session: SessionId = "ses_0193b3f0a1b27c3d8e4f5a6b7c8d9e0f".parse().unwrap();
         let message: MessageId = "msg_0193b3f0a1b27c3d8e4f5a6b7c8d9e0f".parse().unwrap();
+        let row = NewMessage {
+            id: message,
+            session,
+            user: UserId::ADMIN,
+            wa_id: "w".into(),
+            chat: "c".into(),
+            content: Content::plain("t"),
+            idempotency: None,
+            accepted_at: Timestamp(5),
+            expires_at: Timestamp(6),
+        };
+        let row = row.stored(7, None);
         let table = [
             (
-                json(&SessionCommand::Send { message }),
+                json(&SessionCommand::Send { message, row: None }),
                 r#"{"send":{"message":"msg_0193b3f0a1b27c3d8e4f5a6b7c8d9e0f"}}"#,
+            ),
+            (
+                json(&SessionCommand::Send { message, row: Some(Box::new(row)) }),
+                r#"{"send":{"message":"msg_0193b3f0a1b27c3d8e4f5a6b7c8d9e0f","row":{"id":"msg_0193b3f0a1b27c3d8e4f5a6b7c8d9e0f","position":7,"session":"ses_0193b3f0a1b27c3d8e4f5a6b7c8d9e0f","user":1,"wa_id":"w","chat":"c","content":{"type":"text","text":"t"},"state":"queued","failure":null,"accepted_at":5,"expires_at":6,"sent_at":null,"delivered_at":null,"read_at":null,"traceparent":null}}}"#,
             ),
             (
                 json(&SessionCommand::CheckNumbers { numbers: vec!["1".into()] }),

@@ -88,10 +88,10 @@ async fn a_command_is_answered(kind: Kind) {
         owner.serve(&subjects::session_command(session), 8).await.unwrap();
     let answer = async {
         let request = server.next().await.unwrap();
-        assert_eq!(request.command, SessionCommand::Send { message });
+        assert_eq!(request.command, SessionCommand::Send { message, row: None });
         request.reply.send(&SessionReply::NotConnected);
     };
-    let command = SessionCommand::Send { message };
+    let command = SessionCommand::Send { message, row: None };
     let (reply, ()) = tokio::join!(ask(&asker, session, &command), answer);
     assert_eq!(reply, Ok(SessionReply::NotConnected));
 }

@@ -193,6 +193,36 @@ pub struct NewMessage {
     pub expires_at: Timestamp,
 }
 
+impl NewMessage {
+    /// The chat that it goes to, which belongs to its session.
+    #[must_use]
+    pub fn chat_of_session(&self) -> (SessionId, &str) {
+        (self.session, &self.chat)
+    }
+
+    /// As it was stored, at this `position`, in the trace that the caller was in.
+    #[must_use]
+    pub fn stored(self, position: i64, traceparent: Option<String>) -> Message {
+        Message {
+            id: self.id,
+            position,
+            session: self.session,
+            user: self.user,
+            wa_id: self.wa_id,
+            chat: self.chat,
+            content: self.content,
+            state: MessageState::Queued,
+            failure: None,
+            accepted_at: self.accepted_at,
+            expires_at: self.expires_at,
+            sent_at: None,
+            delivered_at: None,
+            read_at: None,
+            traceparent,
+        }
+    }
+}
+
 /// A caller's `Idempotency-Key`, and what it stood on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Idempotency {
@@ -202,7 +232,7 @@ pub struct Idempotency {
 }
 
 /// A message as storage knows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     pub id: MessageId,
     /// Its place in the session's queue: messages of one chat are sent in this order.

@@ -9,20 +9,22 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use sqlx::{Executor as _, SqlitePool};
+use sqlx::SqliteConnection;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     database::{Pools, Shared},
+    pool::{Pool, Poolable as _},
     writer::Writer,
 };
 
-/// Writes after which the log is folded in: some 8 MiB.
-const LONG: usize = 2_000;
+/// Writes after which the log is folded in: some 64 MiB. Commits are slow while that goes on, for the disk has more to do,
+/// and of all versions of a page only the last one is copied: seldom is better than often.
+const LONG: usize = 16_000;
 
 /// Pages, 4 KiB each, after which a commit folds the log in by itself, should this task fall behind.
-pub(crate) const BY_ITSELF: &str = "32768";
+pub(crate) const BY_ITSELF: &str = "65536";
 
 const FOLD: &str = "PRAGMA wal_checkpoint(PASSIVE)";
 
@@ -53,8 +55,8 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
     }
 }
 
-async fn fold(writer: &Writer, folder: &SqlitePool) -> Result<(), sqlx::Error> {
-    folder.execute(FOLD).await?;
+async fn fold(writer: &Writer, folder: &Pool<SqliteConnection>) -> Result<(), sqlx::Error> {
+    folder.get().await?.run(FOLD).await?;
     writer.execute(FOLD).await?;
     Ok(())
 }

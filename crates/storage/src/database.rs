@@ -11,9 +11,9 @@ use std::{
 use domain::SharedClock;
 use secrets::KeyRing;
 use sqlx::{
-    ConnectOptions as _, Connection as _, Executor as _, PgPool, SqlitePool,
-    postgres::{PgConnectOptions, PgPoolOptions},
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    ConnectOptions as _, Connection as _, PgConnection, SqliteConnection,
+    postgres::PgConnectOptions,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
 use crate::{
@@ -22,16 +22,14 @@ use crate::{
     driver::{PREPARED, Reader, Tx},
     error::Error,
     group_commit::GroupCommit,
-    readers::Readers,
+    pool::Pool,
     schema,
+    transaction::Transaction,
     writer::{Durability, Writer},
 };
 
 /// The oldest PostgreSQL that the statements here were tried on, as `server_version_num`.
 const OLDEST_POSTGRES: i32 = 130_000;
-
-/// How long a statement waits for a connection before the caller hears "not available".
-pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// After this many milliseconds PostgreSQL ends a transaction whose client says nothing: a process that is frozen or
 /// cut off keeps nothing locked for longer. Shorter than the default life of a runner's lease, so that the sessions
@@ -46,15 +44,6 @@ pub enum Synchronous {
     Full,
     /// In the operating system's hands: survives a crash of the process; a power cut may lose the last commits.
     Normal,
-}
-
-impl Synchronous {
-    pub(crate) const fn pragma(self) -> &'static str {
-        match self {
-            Self::Full => "PRAGMA synchronous = FULL",
-            Self::Normal => "PRAGMA synchronous = NORMAL",
-        }
-    }
 }
 
 /// SQLite's page caches, as its pragma has it: KiB, negative. The operating system caches the file as well, so what
@@ -129,14 +118,14 @@ impl OpenError {
 pub(crate) enum Pools {
     Sqlite {
         writer: Writer,
-        readers: Readers,
+        readers: Pool<SqliteConnection>,
         /// The one connection that [folds the log in](checkpoint).
-        folder: SqlitePool,
+        folder: Pool<SqliteConnection>,
         log: checkpoint::Log,
         /// Held as long as the database is open.
         _lock: File,
     },
-    Postgres(PgPool),
+    Postgres(Pool<PgConnection>),
 }
 
 pub(crate) struct Shared {
@@ -190,7 +179,7 @@ impl Database {
             Pools::Sqlite { writer, readers, folder, .. } => {
                 folder.close().await;
                 readers.close().await;
-                let _ = writer.close().await;
+                writer.close().await;
             }
             Pools::Postgres(pool) => pool.close().await,
         }
@@ -199,7 +188,7 @@ impl Database {
     pub(crate) async fn reader(&self) -> crate::Result<Reader> {
         Ok(match &self.shared.pools {
             Pools::Sqlite { readers, .. } => Reader::Sqlite(readers.get().await?),
-            Pools::Postgres(pool) => Reader::Postgres(pool.acquire().await?),
+            Pools::Postgres(pool) => Reader::Postgres(pool.get().await?),
         })
     }
 
@@ -217,7 +206,7 @@ impl Shared {
     pub(crate) async fn begin(&self) -> Result<Tx, sqlx::Error> {
         Ok(match &self.pools {
             Pools::Sqlite { writer, .. } => Tx::Sqlite(writer.begin(Durability::Durable).await?),
-            Pools::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            Pools::Postgres(pool) => Tx::Postgres(Transaction::begin(pool.get().await?, "BEGIN").await?),
         })
     }
 
@@ -227,9 +216,8 @@ impl Shared {
         Ok(match &self.pools {
             Pools::Sqlite { writer, .. } => Tx::Sqlite(writer.begin(Durability::Relaxed).await?),
             Pools::Postgres(pool) => {
-                let mut transaction = pool.begin().await?;
-                transaction.execute("SET LOCAL synchronous_commit = off").await?;
-                Tx::Postgres(transaction)
+                let begin = "BEGIN; SET LOCAL synchronous_commit = off";
+                Tx::Postgres(Transaction::begin(pool.get().await?, begin).await?)
             }
         })
     }
@@ -272,21 +260,16 @@ async fn open_sqlite(path: &Path, options: &Options) -> Result<Pools, OpenError>
         let reason = "it has tables of another program".to_owned();
         return Err(OpenError::NotOurs { path: path.to_owned(), reason });
     }
-    let folder = SqlitePoolOptions::new()
-        .max_connections(1)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .test_before_acquire(false)
-        .connect_with(connect.clone())
-        .await
-        .map_err(not_ours)?;
-    schema::prepare_sqlite(&folder, options.migrate).await.map_err(|error| match error {
+    let folder = Pool::open(connect.clone(), 1).await.map_err(not_ours)?;
+    let mut connection = folder.get().await.map_err(not_ours)?;
+    schema::prepare_sqlite(&mut connection, options.migrate).await.map_err(|error| match error {
         OpenError::Migration(reason) => OpenError::NotOurs { path: path.to_owned(), reason },
         other => other,
     })?;
+    drop(connection);
     let writer = Writer::open(connect.clone(), options.synchronous).await.map_err(not_ours)?;
     let connect = connect.read_only(true).create_if_missing(false).pragma("cache_size", READER_CACHE);
-    let most = usize::try_from(options.max_connections).unwrap_or(usize::MAX);
-    let readers = Readers::open(connect, most).await.map_err(not_ours)?;
+    let readers = Pool::open(connect, options.max_connections).await.map_err(not_ours)?;
     Ok(Pools::Sqlite { writer, readers, folder, log: checkpoint::Log::default(), _lock: lock })
 }
 
@@ -332,26 +315,17 @@ async fn open_postgres(options: &Options) -> Result<Pools, OpenError> {
         }
         _ => OpenError::Unreachable(error.to_string()),
     };
-    // The pool tries again until its time is over, and then does not say why it failed.
-    let first = tokio::time::timeout(ACQUIRE_TIMEOUT, connect.connect())
-        .await
-        .map_err(|_| OpenError::Unreachable("no answer in time".to_owned()))?;
-    first.map_err(refused)?.close().await.map_err(refused)?;
-    let pool = PgPoolOptions::new()
-        .max_connections(options.max_connections.max(2))
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .test_before_acquire(false)
-        .connect_with(connect)
-        .await
-        .map_err(refused)?;
+    let pool = Pool::open(connect, options.max_connections.max(2)).await.map_err(refused)?;
+    let mut connection = pool.get().await.map_err(refused)?;
     let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int")
-        .fetch_one(&pool)
+        .fetch_one(&mut **connection)
         .await
         .map_err(|error| OpenError::Unreachable(error.to_string()))?;
     if version < OLDEST_POSTGRES {
         return Err(OpenError::TooOld(version / 10_000));
     }
-    schema::prepare_postgres(&pool, options.migrate).await?;
+    schema::prepare_postgres(&mut connection, options.migrate).await?;
+    drop(connection);
     Ok(Pools::Postgres(pool))
 }
 
@@ -366,8 +340,10 @@ mod tests {
         let keys = Arc::new(KeyRing::parse(&KeyRing::generate()).unwrap());
         let database = Database::open(&options, keys, Arc::new(domain::SystemClock)).await.unwrap();
         let Tx::Postgres(mut tx) = database.begin().await.unwrap() else { panic!("it is PostgreSQL") };
-        let limit: String =
-            sqlx::query_scalar("SHOW idle_in_transaction_session_timeout").fetch_one(&mut *tx).await.unwrap();
+        let limit: String = sqlx::query_scalar("SHOW idle_in_transaction_session_timeout")
+            .fetch_one(tx.connection())
+            .await
+            .unwrap();
         assert_eq!(limit, "5s");
     }
 }

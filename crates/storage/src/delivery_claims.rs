@@ -51,6 +51,8 @@ struct Row {
     /// When the last of those before it that still go first is due.
     behind: Option<i64>,
     traceparent: Option<String>,
+    /// Others are due.
+    more: bool,
 }
 
 impl Database {
@@ -72,7 +74,12 @@ impl Database {
         let ids = take(&mut tx, limit, now, now + hold, busy).await?;
         let mut deliveries = Vec::with_capacity(ids.len());
         let mut too_early = Vec::new();
-        for row in load(&mut tx, &ids, now).await? {
+        let rows = load(&mut tx, &ids, now).await?;
+        let others = match rows.first() {
+            Some(row) => row.more,
+            None => any_due(&mut tx, now).await?,
+        };
+        for row in rows {
             let id = row.id;
             match (row.behind, ClaimedDelivery::try_from(row)) {
                 (Some(turn), _) => too_early.push((id, turn)),
@@ -90,8 +97,7 @@ impl Database {
         let more = if ids.len() >= limit as usize || !too_early.is_empty() {
             true
         } else {
-            any_due(&mut tx, now).await?
-                && (put_off(&mut tx, now, busy).await? == 0 || any_due(&mut tx, now).await?)
+            others && (put_off(&mut tx, now, busy).await? == 0 || any_due(&mut tx, now).await?)
         };
         tx.commit().await?;
         deliveries.sort_by_key(|delivery| delivery.position);
@@ -163,7 +169,11 @@ async fn load(tx: &mut Tx, ids: &[Uuid], now: Timestamp) -> Result<Vec<Row>> {
                       AND p.state = 'pending' AND p.attempts < ",
             );
             query.push_bind(ORDERED_ATTEMPTS).push(
-                ") AS behind
+                ") AS behind,
+                   EXISTS (SELECT 1 FROM deliveries o WHERE o.state = 'pending' AND o.next_attempt_at <= ",
+            );
+            query.push_bind(now.0).push(
+                ") AS more
                  FROM deliveries d JOIN events v ON v.id = d.event_id JOIN endpoints e ON e.id = d.endpoint_id
                  WHERE d.id IN (",
             );

@@ -33,8 +33,7 @@ pub(crate) const SKIP_LOCKED: Dialect = Dialect { sqlite: "", postgres: " FOR UP
 /// Claims of deliveries happen one after the other, whoever makes them: only so is the order within a chat kept.
 /// A claim takes many at once, so this is no narrow place; nor does it wait for the disk: a claim that is lost in a
 /// crash is made again.
-pub(crate) const LOCK_CLAIMS: Only =
-    Only { postgres: "SELECT pg_advisory_xact_lock(7726519), set_config('synchronous_commit', 'off', true)" };
+pub(crate) const LOCK_CLAIMS: Only = Only { postgres: "SELECT pg_advisory_xact_lock(7726519)" };
 
 /// A statement that only PostgreSQL needs.
 pub(crate) struct Only {

@@ -4,9 +4,9 @@
 //! portable subset: `$n` parameters in order, `RETURNING`, `ON CONFLICT`, CTEs, `VALUES` as a table (its columns
 //! are `column1`, `column2`, … on both), partial indexes; no arrays, no `now()`, no intervals, no JSON operators.
 
-use sqlx::{PgConnection, Postgres, SqliteConnection, Transaction, pool::PoolConnection};
+use sqlx::{PgConnection, SqliteConnection};
 
-use crate::{readers::SqliteReader, writer::WriterTx};
+use crate::{pool::Pooled, transaction::Transaction};
 
 /// A connection of either database.
 pub(crate) enum Driver<'a> {
@@ -21,8 +21,8 @@ pub(crate) trait Connection {
 
 /// A connection for reading.
 pub(crate) enum Reader {
-    Sqlite(SqliteReader),
-    Postgres(PoolConnection<Postgres>),
+    Sqlite(Pooled<SqliteConnection>),
+    Postgres(Pooled<PgConnection>),
 }
 
 impl Connection for Reader {
@@ -36,8 +36,8 @@ impl Connection for Reader {
 
 /// A transaction; rolled back when dropped without [`Tx::commit`].
 pub(crate) enum Tx {
-    Sqlite(WriterTx),
-    Postgres(Transaction<'static, Postgres>),
+    Sqlite(Transaction<SqliteConnection>),
+    Postgres(Transaction<PgConnection>),
 }
 
 impl Tx {
@@ -57,7 +57,7 @@ impl Connection for Tx {
     fn driver(&mut self) -> Driver<'_> {
         match self {
             Self::Sqlite(transaction) => Driver::Sqlite(transaction.connection()),
-            Self::Postgres(transaction) => Driver::Postgres(transaction),
+            Self::Postgres(transaction) => Driver::Postgres(transaction.connection()),
         }
     }
 }

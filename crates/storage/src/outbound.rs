@@ -1,6 +1,6 @@
 //! Messages on their way to WhatsApp: stored before the caller hears "yes", sent by whoever holds the session.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use domain::{
     Fence, MessageId, RunnerId, SessionId, Timestamp, UserId,
@@ -25,7 +25,12 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Accepted {
     /// It is stored: it will be sent, or its failure told.
-    New,
+    New {
+        /// Its place in the session's queue.
+        position: i64,
+        /// No earlier message of its chat waits to be sent.
+        first: bool,
+    },
     /// The same request was stored before, as this message.
     Same(Box<Message>),
     /// The idempotency key was used for another request.
@@ -227,18 +232,18 @@ impl Write for Accept {
         _shared: &Shared,
         tx: &mut Tx,
     ) -> Result<Vec<Accepted>> {
-        let sessions = standing(tx, writes.iter().map(|write| write.message.session)).await?;
+        let mut chats = chats(tx, writes.iter().map(|write| &write.message)).await?;
         let mut rows = Vec::with_capacity(writes.len());
         for Self { message, traceparent } in
-            writes.iter().filter(|write| sessions.contains(&write.message.session))
+            writes.iter().filter(|write| chats.contains_key(&write.message.chat_of_session()))
         {
             let body =
                 serde_json::to_string(&message.content).map_err(|error| Error::Refused(error.to_string()))?;
             rows.push((message, body, traceparent));
         }
-        let mut stored: HashSet<Uuid> = HashSet::with_capacity(rows.len());
+        let mut stored: HashMap<Uuid, i64> = HashMap::with_capacity(rows.len());
         for run in runs(&rows) {
-            let ids: Vec<Uuid> = with_conn!(tx, conn => {
+            let places: Vec<(Uuid, i64)> = with_conn!(tx, conn => {
                 let mut query = QueryBuilder::new(
                     "INSERT INTO outbound (id, session_id, user_id, wa_id, chat, body, state, idempotency_key,
                        request_hash, accepted_at, expires_at, traceparent) ",
@@ -259,45 +264,58 @@ impl Write for Accept {
                         .push_bind(message.expires_at.0)
                         .push_bind((*traceparent).clone());
                 });
-                query.push(" ON CONFLICT DO NOTHING RETURNING id");
-                query.build_query_scalar().fetch_all(conn).await?
+                query.push(" ON CONFLICT DO NOTHING RETURNING id, position");
+                query.build_query_as().fetch_all(conn).await?
             });
-            stored.extend(ids);
+            stored.extend(places);
         }
         let mut outputs = Vec::with_capacity(writes.len());
         for Self { message, .. } in writes {
-            outputs.push(if stored.contains(&message.id.uuid()) {
-                Accepted::New
-            } else if sessions.contains(&message.session) {
-                earlier(tx, message).await?
-            } else {
-                Accepted::NoSession
+            let waiting = chats.get_mut(&message.chat_of_session());
+            outputs.push(match (stored.get(&message.id.uuid()), waiting) {
+                (Some(position), Some(waiting)) => {
+                    let first = !std::mem::replace(waiting, true);
+                    Accepted::New { position: *position, first }
+                }
+                (None, Some(_)) => earlier(tx, message).await?,
+                (_, None) => Accepted::NoSession,
             });
         }
         Ok(outputs)
     }
 }
 
-/// Those of the sessions that are there, and stay at least until the transaction ends: nothing is left queued for one
-/// that is being removed.
-async fn standing(tx: &mut Tx, sessions: impl Iterator<Item = SessionId>) -> Result<HashSet<SessionId>> {
-    let wanted: BTreeSet<SessionId> = sessions.collect();
+/// The chats of the messages, and whether others wait in them; without those of sessions that are gone. The sessions stay
+/// at least until the transaction ends: nothing is left queued for one that is being removed.
+async fn chats<'a>(
+    tx: &mut Tx,
+    messages: impl Iterator<Item = &'a NewMessage>,
+) -> Result<HashMap<(SessionId, &'a str), bool>> {
+    let wanted: BTreeSet<(SessionId, &str)> = messages.map(NewMessage::chat_of_session).collect();
     let wanted: Vec<_> = wanted.into_iter().collect();
-    let mut standing = HashSet::with_capacity(wanted.len());
+    let mut chats = HashMap::with_capacity(wanted.len());
     let keep = KEEP_ROWS.of(tx);
     for run in runs(&wanted) {
-        let ids: Vec<Uuid> = with_conn!(tx, conn => {
-            let mut query = QueryBuilder::new("SELECT s.id FROM sessions s WHERE s.id IN (");
-            let mut list = query.separated(", ");
-            for session in run {
-                list.push_bind(session.uuid());
-            }
-            query.push(") ORDER BY s.id").push(keep);
-            query.build_query_scalar().fetch_all(conn).await?
+        let rows: Vec<(Uuid, String, bool)> = with_conn!(tx, conn => {
+            let mut query = QueryBuilder::new(
+                "SELECT s.id, v.column2, EXISTS (
+                   SELECT 1 FROM outbound o
+                   WHERE o.session_id = s.id AND o.chat = v.column2 AND o.state = 'queued'
+                 ) FROM (",
+            );
+            query.push_values(run, |mut values, (session, chat)| {
+                values.push_bind(session.uuid()).push_bind((*chat).to_owned());
+            });
+            query.push(") AS v JOIN sessions s ON s.id = v.column1 ORDER BY s.id").push(keep);
+            query.build_query_as().fetch_all(conn).await?
         });
-        standing.extend(ids.into_iter().map(SessionId::from));
+        let found: HashMap<(SessionId, String), bool> =
+            rows.into_iter().map(|(session, chat, waiting)| ((session.into(), chat), waiting)).collect();
+        chats.extend(run.iter().filter_map(|(session, chat)| {
+            Some(((*session, *chat), *found.get(&(*session, (*chat).to_owned()))?))
+        }));
     }
-    Ok(standing)
+    Ok(chats)
 }
 
 #[derive(sqlx::FromRow)]

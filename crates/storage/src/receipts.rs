@@ -57,11 +57,19 @@ struct Times {
 struct Moved {
     id: Uuid,
     session_id: Uuid,
+    /// Whose session it is; somebody else may have sent the message.
+    owner: i64,
     wa_id: String,
     chat: String,
     state: String,
     delivered_at: i64,
     read_at: Option<i64>,
+}
+
+impl Moved {
+    const fn owner(&self) -> UserId {
+        UserId(self.owner)
+    }
 }
 
 impl Write for NoteReceipts {
@@ -137,6 +145,7 @@ async fn advance(tx: &mut Tx, receipts: &[((SessionId, &str), Times)]) -> Result
                    AND outbound.state IN ('queued', 'sent', 'delivered')
                    AND (outbound.delivered_at IS NULL OR v.column4 IS NOT NULL)
                  RETURNING outbound.id, outbound.session_id, outbound.wa_id, outbound.chat,
+                   (SELECT s.user_id FROM sessions s WHERE s.id = outbound.session_id) AS owner,
                    outbound.state, outbound.delivered_at, outbound.read_at",
             );
             query.build_query_as().fetch_all(conn).await?
@@ -149,25 +158,19 @@ async fn advance(tx: &mut Tx, receipts: &[((SessionId, &str), Times)]) -> Result
 /// Stores an event for each message that came further, where somebody asked for that; returns how many webhooks are
 /// due for each session.
 async fn tell(tx: &mut Tx, moved: &[Moved], now: Timestamp) -> Result<HashMap<SessionId, usize>> {
-    let owners = owners(tx, moved).await?;
-    let subscriptions = endpoints::subscriptions(tx, owners.values().map(|owner| owner.user)).await?;
+    let subscriptions = endpoints::subscriptions(tx, moved.iter().map(Moved::owner)).await?;
     let mut wanted: Vec<&Moved> = moved
         .iter()
-        .filter(|moved| {
-            owners
-                .get(&moved.session_id)
-                .is_some_and(|owner| subscriptions.wanting(owner.user, EventKind::Receipt).next().is_some())
-        })
+        .filter(|moved| subscriptions.wanting(moved.owner(), EventKind::Receipt).next().is_some())
         .collect();
     wanted.sort_by_key(|moved| (moved.session_id, moved.read_at.unwrap_or(moved.delivered_at)));
     let mut events = Vec::with_capacity(wanted.len());
     for of_session in wanted.chunk_by(|a, b| a.session_id == b.session_id) {
         let Some(session) = of_session.first().map(|moved| moved.session_id) else { continue };
-        let Some(owner) = owners.get(&session) else { continue };
-        let mut sequence = count_up(tx, session, of_session.len()).await?;
+        let (name, mut sequence) = count_up(tx, session, of_session.len()).await?;
         for moved in of_session {
             sequence += 1;
-            events.push(event(moved, owner, sequence)?);
+            events.push(event(moved, &name, sequence)?);
         }
     }
     let mut due: HashMap<SessionId, usize> = HashMap::new();
@@ -179,51 +182,25 @@ async fn tell(tx: &mut Tx, moved: &[Moved], now: Timestamp) -> Result<HashMap<Se
     Ok(due)
 }
 
-struct Owner {
-    user: UserId,
-    name: String,
-}
-
-/// Who owns the sessions now; they are locked by the check of their fences.
-async fn owners(tx: &mut Tx, moved: &[Moved]) -> Result<HashMap<Uuid, Owner>> {
-    let mut sessions: Vec<Uuid> = moved.iter().map(|moved| moved.session_id).collect();
-    sessions.sort_unstable();
-    sessions.dedup();
-    let mut owners = HashMap::with_capacity(sessions.len());
-    for run in runs(&sessions) {
-        let rows: Vec<(Uuid, i64, String)> = with_conn!(tx, conn => {
-            let mut query = QueryBuilder::new("SELECT id, user_id, name FROM sessions WHERE id IN (");
-            let mut list = query.separated(", ");
-            for session in run {
-                list.push_bind(*session);
-            }
-            query.push(")");
-            query.build_query_as().fetch_all(conn).await?
-        });
-        owners.extend(rows.into_iter().map(|(id, user, name)| (id, Owner { user: UserId(user), name })));
-    }
-    Ok(owners)
-}
-
-/// Counts a session's events up; returns the number of its latest one before.
-async fn count_up(tx: &mut Tx, session: Uuid, by: usize) -> Result<i64> {
+/// Counts a session's events up; returns its name, and the number of its latest event before.
+async fn count_up(tx: &mut Tx, session: Uuid, by: usize) -> Result<(String, i64)> {
     let by = i64::try_from(by).unwrap_or(i64::MAX);
-    let after: i64 = with_conn!(tx, conn => {
-        sqlx::query_scalar(
-            "UPDATE sessions SET event_sequence = event_sequence + $2 WHERE id = $1 RETURNING event_sequence",
+    let (name, after): (String, i64) = with_conn!(tx, conn => {
+        sqlx::query_as(
+            "UPDATE sessions SET event_sequence = event_sequence + $2 WHERE id = $1 RETURNING name, event_sequence",
         )
         .bind(session)
         .bind(by)
         .fetch_one(conn)
         .await?
     });
-    Ok(after - by)
+    Ok((name, after - by))
 }
 
-fn event<'a>(moved: &'a Moved, owner: &Owner, sequence: i64) -> Result<NewEvent<'a>> {
+fn event<'a>(moved: &'a Moved, session: &str, sequence: i64) -> Result<NewEvent<'a>> {
     let status: MessageState = word(&moved.state)?;
     let webhook = ReceiptWebhook {
-        session: &owner.name,
+        session,
         event: EventKind::Receipt,
         id: MessageId::from(moved.id),
         message_id: &moved.wa_id,
@@ -235,7 +212,7 @@ fn event<'a>(moved: &'a Moved, owner: &Owner, sequence: i64) -> Result<NewEvent<
     Ok(NewEvent {
         id: EventId::new(),
         session: moved.session_id.into(),
-        user: owner.user,
+        user: moved.owner(),
         kind: EventKind::Receipt,
         sequence,
         message: None,

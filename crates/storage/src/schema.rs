@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use sqlx::{
-    PgPool, SqlitePool,
+    PgConnection, SqliteConnection,
     migrate::{MigrateError, Migrator},
 };
 
@@ -61,24 +61,25 @@ fn versions(migrations: &Migrator) -> BTreeSet<i64> {
 
 /// Looks at a schema and brings it up to date when `migrate` says so.
 macro_rules! prepare {
-    ($name:ident, $pool:ty, $migrations:ident, $exists:literal) => {
-        pub(crate) async fn $name(pool: &$pool, migrate: bool) -> Result<(), OpenError> {
+    ($name:ident, $connection:ty, $migrations:ident, $exists:literal) => {
+        pub(crate) async fn $name(connection: &mut $connection, migrate: bool) -> Result<(), OpenError> {
             let unreadable = |error: sqlx::Error| OpenError::Migration(error.to_string());
-            let exists = async |table: &str| -> Result<bool, OpenError> {
-                sqlx::query_scalar($exists).bind(table.to_owned()).fetch_one(pool).await.map_err(unreadable)
+            let exists = async |connection: &mut $connection, table: &str| -> Result<bool, OpenError> {
+                let exists = sqlx::query_scalar($exists).bind(table.to_owned());
+                exists.fetch_one(connection).await.map_err(unreadable)
             };
             let mut found = Found::default();
-            if exists("_sqlx_migrations").await? {
+            if exists(connection, "_sqlx_migrations").await? {
                 let applied: Vec<i64> =
                     sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success")
-                        .fetch_all(pool)
+                        .fetch_all(&mut *connection)
                         .await
                         .map_err(unreadable)?;
                 found.applied.extend(applied);
             }
-            if exists("schema_floor").await? {
+            if exists(connection, "schema_floor").await? {
                 found.floor = sqlx::query_scalar("SELECT MAX(migration) FROM schema_floor")
-                    .fetch_one(pool)
+                    .fetch_one(&mut *connection)
                     .await
                     .map_err(unreadable)?;
             }
@@ -87,7 +88,7 @@ macro_rules! prepare {
                 Verdict::Newer(unknown) => Err(OpenError::Newer(unknown)),
                 Verdict::Behind(missing) if !migrate => Err(OpenError::Behind { missing }),
                 Verdict::Good => Ok(()),
-                Verdict::Behind(_) => migrations.run(pool).await.map_err(|error| match error {
+                Verdict::Behind(_) => migrations.run(connection).await.map_err(|error| match error {
                     MigrateError::VersionMissing(version) => OpenError::Newer(version),
                     other => OpenError::Migration(other.to_string()),
                 }),
@@ -98,11 +99,11 @@ macro_rules! prepare {
 
 prepare!(
     prepare_sqlite,
-    SqlitePool,
+    SqliteConnection,
     sqlite_migrations,
     "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = $1)"
 );
-prepare!(prepare_postgres, PgPool, postgres_migrations, "SELECT to_regclass($1) IS NOT NULL");
+prepare!(prepare_postgres, PgConnection, postgres_migrations, "SELECT to_regclass($1) IS NOT NULL");
 
 #[cfg(test)]
 mod tests {

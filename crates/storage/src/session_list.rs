@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use domain::{
-    SessionId, Timestamp, UserId,
+    RunnerId, SessionId, Timestamp, UserId,
     session::{Session, SessionState},
     traffic::Counted,
 };
@@ -28,6 +28,8 @@ pub struct SessionFilter {
     pub search: Option<String>,
     /// One of these; none stands for all.
     pub states: Vec<SessionState>,
+    /// The runner that holds them now.
+    pub runner: Option<RunnerId>,
 }
 
 /// A session, and the name of its user.
@@ -50,6 +52,7 @@ where
     D: Driver,
     i64: sqlx::Encode<'a, D> + sqlx::Type<D>,
     String: sqlx::Encode<'a, D> + sqlx::Type<D>,
+    Uuid: sqlx::Encode<'a, D> + sqlx::Type<D>,
 {
     query.push("TRUE");
     if let Some(user) = filter.user {
@@ -66,6 +69,9 @@ where
     if !filter.states.is_empty() {
         let words: Vec<_> = filter.states.iter().map(|state| format!("'{state}'")).collect();
         query.push(" AND s.state IN (").push(words.join(", ")).push(")");
+    }
+    if let Some(runner) = filter.runner {
+        query.push(" AND s.runner_id = ").push_bind(runner.uuid());
     }
 }
 

@@ -360,9 +360,11 @@ impl Write for StateWrite {
         }
         // Removals first: what is left of a place that has one and others is what came after it.
         delete(tx, &deletes).await?;
+        // A statement must not meet the same row twice; of merged ones almost always none comes twice.
+        let mut parts = distinct_rows(merges).into_iter();
+        puts.extend(parts.next().unwrap_or_default());
         put(tx, &puts).await?;
-        // A statement must not meet the same row twice.
-        for distinct in distinct_rows(merges) {
+        for distinct in parts {
             put(tx, &distinct).await?;
         }
         Ok(writes.iter().map(|write| allowed.contains(write.fence)).collect())

@@ -62,7 +62,7 @@ on_both! {
         let admin = stand.admin().await;
         let fence = stand.held(admin, "shop").await;
         let new = text(fence, "halo \u{1f600}");
-        assert_eq!(stand.database.accept_message(new.clone()).await.unwrap(), Accepted::New);
+        assert!(matches!(stand.database.accept_message(new.clone()).await.unwrap(), Accepted::New { .. }));
         let message = stand.database.message(new.id).await.unwrap().unwrap();
         assert_eq!((message.session, message.user, message.state), (fence.session, admin, MessageState::Queued));
         assert_eq!((message.wa_id, message.chat, message.content), (new.wa_id.clone(), new.chat, new.content));
@@ -77,7 +77,7 @@ on_both! {
         let admin = stand.admin().await;
         let fence = stand.held(admin, "shop").await;
         let first = keyed(fence, "key", "body", "1");
-        assert_eq!(stand.database.accept_message(first.clone()).await.unwrap(), Accepted::New);
+        assert!(matches!(stand.database.accept_message(first.clone()).await.unwrap(), Accepted::New { .. }));
         let again = stand.database.accept_message(keyed(fence, "key", "body", "2")).await.unwrap();
         assert_eq!(same(again).id, first.id);
         let other = stand.database.accept_message(keyed(fence, "key", "other", "3")).await.unwrap();
@@ -90,7 +90,7 @@ on_both! {
         let anna = stand.user("anna").await;
         assert_eq!(stand.database.accepted_before(anna, &before("body")).await.unwrap(), None);
         let of_anna = NewMessage { user: anna, ..keyed(fence, "key", "body", "4") };
-        assert_eq!(stand.database.accept_message(of_anna).await.unwrap(), Accepted::New);
+        assert!(matches!(stand.database.accept_message(of_anna).await.unwrap(), Accepted::New { .. }));
         assert_eq!(stand.number("SELECT COUNT(*) FROM outbound").await, 2);
     }
 
@@ -100,7 +100,7 @@ on_both! {
         let (one, two, three) = (keyed(fence, "k", "b", "1"), keyed(fence, "k", "b", "2"), keyed(fence, "k", "x", "3"));
         let accept = |message: &NewMessage| stand.database.accept_message(message.clone());
         let (first, second, third) = tokio::join!(accept(&one), accept(&two), accept(&three));
-        assert_eq!(first.unwrap(), Accepted::New);
+        assert!(matches!(first.unwrap(), Accepted::New { .. }));
         assert_eq!(same(second.unwrap()).id, one.id);
         assert_eq!(third.unwrap(), Accepted::KeyReused);
         assert_eq!(stand.database.count_queued(fence.session, 10).await.unwrap(), 1);
@@ -115,9 +115,36 @@ on_both! {
             stand.database.accept_message(text(fence, "a")),
             stand.database.accept_message(text(fence, "c")),
         );
-        assert_eq!((good.unwrap(), fine.unwrap()), (Accepted::New, Accepted::New));
+        assert!(matches!((good.unwrap(), fine.unwrap()), (Accepted::New { .. }, Accepted::New { .. })));
         assert!(matches!(bad, Err(Error::Refused(_))));
         assert_eq!(stand.number("SELECT COUNT(*) FROM outbound").await, 3);
+    }
+
+    async fn the_first_of_a_chat_is_told_from_those_that_wait_behind_it(stand) {
+        let admin = stand.admin().await;
+        let (fence, other) = (stand.held(admin, "shop").await, stand.held(admin, "second").await);
+        let to = |chat: &str, id: &str| NewMessage { chat: chat.into(), ..text(fence, id) };
+        let accept = |message: NewMessage| stand.database.accept_message(message);
+        let first = |accepted: storage::Result<Accepted>| match accepted.unwrap() {
+            Accepted::New { position, first } => (position, first),
+            other => panic!("{other:?}"),
+        };
+        let one = to("a", "1");
+        let id = one.id;
+        let (alone, behind, elsewhere) = tokio::join!(accept(one), accept(to("a", "2")), accept(to("b", "3")));
+        assert!(first(alone).1 && !first(behind).1 && first(elsewhere).1, "of one batch");
+        let (later, of_other) = (accept(to("b", "4")).await, accept(NewMessage { chat: "a".into(), ..text(other, "5") }).await);
+        assert!(!first(later).1, "one waits since an earlier batch");
+        let (position, alone) = first(of_other);
+        assert!(alone, "another session's chat is another chat");
+        assert_eq!(stand.database.queued_messages(other.session, 0, 10).await.unwrap()[0].position, position);
+
+        let queued = stand.database.queued_messages(fence.session, 0, 10).await.unwrap();
+        assert_eq!(queued[0].id, id);
+        for message in &queued {
+            stand.database.advance_message(fence, message.id, Progress::Sent).await.unwrap();
+        }
+        assert!(first(accept(to("a", "6")).await).1, "what was sent does not wait");
     }
 
     async fn the_queue_is_in_order_and_is_worked_off(stand) {
@@ -182,7 +209,7 @@ on_both! {
         let (gone, there) = tokio::join!(
             stand.database.accept_message(keyed(fence, "k", "b", "a")),
             stand.database.accept_message(text(other, "b")));
-        assert_eq!((gone.unwrap(), there.unwrap()), (Accepted::NoSession, Accepted::New));
+        assert!(matches!((gone.unwrap(), there.unwrap()), (Accepted::NoSession, Accepted::New { .. })));
         assert_eq!(stand.number("SELECT COUNT(*) FROM outbound").await, 1);
     }
 
@@ -194,7 +221,7 @@ on_both! {
             let sends = async {
                 for message in texts {
                     let accepted = stand.database.accept_message(message).await.unwrap();
-                    assert!(matches!(accepted, Accepted::New | Accepted::NoSession));
+                    assert!(matches!(accepted, Accepted::New { .. } | Accepted::NoSession));
                     tokio::task::yield_now().await;
                 }
             };
@@ -209,7 +236,7 @@ on_both! {
         let (fence, other) = (stand.held(admin, "shop").await, stand.held(admin, "second").await);
         let (one, same_id) = (text(fence, "a"), text(other, "a"));
         for message in [&one, &same_id] {
-            assert_eq!(stand.database.accept_message(message.clone()).await.unwrap(), Accepted::New);
+            assert!(matches!(stand.database.accept_message(message.clone()).await.unwrap(), Accepted::New { .. }));
         }
         let found = async |session, id| {
             stand.database.message_by_wa_id(session, id).await.unwrap().map(|message: Message| message.id)

@@ -93,6 +93,12 @@ on_both! {
         assert_eq!(found(bobs, None, 9).await, ("bob_shop".into(), 1));
         let down = SessionFilter { states: vec![S::LoggedOut, S::Banned], ..all() };
         assert_eq!(found(down, None, 9).await, ("office".into(), 1));
+        let runner = stand.runner().await;
+        let held = || SessionFilter { runner: Some(runner), ..all() };
+        assert_eq!(found(held(), None, 9).await, (String::new(), 0));
+        let session = stand.start(bob, "bob_new").await.id;
+        stand.claim(runner, session).await;
+        assert_eq!(found(held(), None, 9).await, ("bob_new".into(), 1));
     }
 
     async fn messages_come_from_the_newest_both_ways(stand) {

@@ -17,7 +17,7 @@ use crate::{
     link::Link,
     observer::Observer,
     runtime::Tasks,
-    store::SqlBackend,
+    store::{Leisure, SqlBackend},
 };
 
 /// How often the library stores what changed about the device, besides at once when it matters.
@@ -30,6 +30,7 @@ pub struct WhatsApp {
     database: Database,
     dialer: Arc<Dialer>,
     http: Http,
+    leisure: Leisure,
 }
 
 /// Why a client cannot be opened.
@@ -51,7 +52,7 @@ impl WhatsApp {
     pub fn new(options: Options, database: Database, egress: egress::Client) -> Result<Self, OptionsError> {
         let dialer = Arc::new(Dialer::new(options.checked_url()?));
         let http = Http::new(egress, options.media_timeout);
-        Ok(Self { options: Arc::new(options), database, dialer, http })
+        Ok(Self { options: Arc::new(options), database, dialer, http, leisure: Leisure::default() })
     }
 
     /// A client for a claimed session; it does not connect before it is [started](Client::start). With `fresh` it
@@ -68,7 +69,8 @@ impl WhatsApp {
         }
         let (tell, events) = mpsc::unbounded_channel();
         let link = Arc::new(Link::new(lease, tell));
-        let backend = SqlBackend::new(self.database.session_store(fence), Arc::clone(&link));
+        let store = self.database.session_store(fence);
+        let backend = SqlBackend::new(store, Arc::clone(&link), self.leisure.clone());
         if fresh {
             backend.wipe().await.map_err(|error| store_error(&error))?;
         }

@@ -69,12 +69,17 @@ impl From<LookupError> for Problem {
 
 answers_as_problem!(LookupError);
 
+/// The full name of what a caller calls `given`, if that can be a session's.
+pub(crate) fn full(caller: &Caller, given: &str) -> Option<String> {
+    match full_name(&caller.username, caller.is_admin, given) {
+        Ok(full) => Some(full),
+        Err(InvalidName::Empty | InvalidName::TooLong | InvalidName::Forbidden) => None,
+    }
+}
+
 /// Looks up what a caller calls `given`.
 pub(crate) async fn named(database: &Database, caller: &Caller, given: &str) -> storage::Result<Named> {
-    let full = match full_name(&caller.username, caller.is_admin, given) {
-        Ok(full) => full,
-        Err(InvalidName::Empty | InvalidName::TooLong | InvalidName::Forbidden) => return Ok(Named::Unknown),
-    };
+    let Some(full) = full(caller, given) else { return Ok(Named::Unknown) };
     Ok(match database.session_by_name(&full).await? {
         Some(session) if caller.may_use_sessions_of(session.user) => Named::Own(Box::new(session)),
         None if full == given => Named::Unknown,

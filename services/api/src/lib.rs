@@ -45,7 +45,7 @@ pub use router::{openapi, router};
 pub use serve::serve;
 pub use state::{ApiState, Parts, Settings};
 
-/// Hints about users that may wait to be read.
+/// Hints that may wait to be read.
 const HINTS: usize = 1024;
 
 /// The API of one process: the server, what keeps its memory of users true, and what finishes removals.
@@ -72,9 +72,13 @@ impl Api {
 }
 
 impl ApiState {
-    /// Forgets what is remembered about users who changed, as hints tell; ends when the bus is closed. Without it
-    /// changes are noticed within seconds.
+    /// Forgets what is remembered about users and sessions that changed, as hints tell; ends when the bus is closed.
+    /// Without it changes are noticed within seconds.
     pub async fn listen(&self) {
+        tokio::join!(self.listen_for_users(), self.listen_for_sessions());
+    }
+
+    async fn listen_for_users(&self) {
         let Ok(mut hints) = self.bus.subscribe(subjects::any_user_changed(), HINTS).await else { return };
         while let Some(received) = hints.next().await {
             match received {
@@ -82,6 +86,15 @@ impl ApiState {
                 Received::Hint(_) => {}
                 Received::Lagged => self.credentials.forget_all(),
             }
+        }
+    }
+
+    async fn listen_for_sessions(&self) {
+        let Ok(mut hints) = self.bus.subscribe::<Hint>(subjects::any_session_changed(), HINTS).await else {
+            return;
+        };
+        while let Some(Received::Hint(_) | Received::Lagged) = hints.next().await {
+            self.senders.forget_all();
         }
     }
 }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     auth::{Credentials, LoginLimits},
     routes::{session::picture::Pictures, system::Readiness},
-    sending::Numbers,
+    sending::{Numbers, Senders},
     shares::Guests,
     stream::Streams,
 };
@@ -131,6 +131,7 @@ pub struct Shared {
     pub(crate) passwords: Passwords,
     pub(crate) credentials: Credentials,
     pub(crate) numbers: Numbers,
+    pub(crate) senders: Senders,
     pub(crate) readiness: Readiness,
     pub(crate) streams: Streams,
     pub(crate) guests: Guests,
@@ -176,6 +177,7 @@ impl ApiState {
             passwords,
             credentials,
             numbers: Numbers::default(),
+            senders: Senders::default(),
             readiness: Readiness::default(),
             streams,
             guests: Guests::default(),

@@ -7,6 +7,7 @@
 mod app_sync;
 mod device;
 mod kinds;
+mod leisure;
 mod msg_secret;
 mod protocol;
 mod renewal;
@@ -20,6 +21,7 @@ use storage::{Change, SessionStore};
 use wacore::store::error::{Result, StoreError};
 
 use crate::link::Link;
+pub(crate) use leisure::Leisure;
 use tc_tokens::TcTokens;
 
 pub use renewal::{NOT_IN_BACKUPS, renew};
@@ -29,18 +31,19 @@ pub struct SqlBackend {
     state: SessionStore,
     link: Arc<Link>,
     tc_tokens: TcTokens,
+    leisure: Leisure,
 }
 
 impl SqlBackend {
-    pub(crate) fn new(state: SessionStore, link: Arc<Link>) -> Self {
-        Self { state, link, tc_tokens: TcTokens::default() }
+    pub(crate) fn new(state: SessionStore, link: Arc<Link>, leisure: Leisure) -> Self {
+        Self { state, link, tc_tokens: TcTokens::default(), leisure }
     }
 
     /// A store without a client, for tests of the store.
     #[doc(hidden)]
     pub fn alone(state: SessionStore, lease: Arc<dyn crate::Lease>) -> Self {
         let (events, _nobody) = tokio::sync::mpsc::unbounded_channel();
-        Self::new(state, Arc::new(Link::new(lease, events)))
+        Self::new(state, Arc::new(Link::new(lease, events)), Leisure::default())
     }
 
     /// Removes everything.

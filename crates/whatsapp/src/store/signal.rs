@@ -15,6 +15,10 @@ use super::{SqlBackend, kinds};
 /// `number` of a one-time key that WhatsApp has.
 const UPLOADED: i64 = 1;
 
+/// So many one-time keys are read only to compare WhatsApp's copies with ours, after each connect, and nobody waits for
+/// that.
+const MANY_PREKEYS: usize = 100;
+
 impl SqlBackend {
     async fn put_records(&self, kind: &'static str, records: &[(Arc<str>, Bytes)]) -> Result<()> {
         self.write(records.iter().map(|(key, record)| Change::put(kind, &**key, &**record)).collect()).await
@@ -98,6 +102,7 @@ impl SignalStore for SqlBackend {
     }
 
     async fn load_prekeys_batch(&self, ids: &[u32]) -> Result<Vec<(u32, Bytes)>> {
+        let _turn = if ids.len() > MANY_PREKEYS { self.leisure.turn().await } else { None };
         let keys: Vec<String> = ids.iter().map(|id| kinds::number(*id)).collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         let rows = self.check(self.state.get_many(kinds::PREKEY, &keys).await)?;

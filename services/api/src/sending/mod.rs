@@ -9,6 +9,7 @@ mod idempotency;
 mod numbers;
 mod receipt;
 mod recipient;
+mod senders;
 mod target;
 mod typing;
 mod upload;
@@ -25,7 +26,7 @@ use domain::{
     session::Session,
 };
 use storage::Accepted;
-use telemetry::metrics;
+use telemetry::{metrics, trace};
 
 pub(crate) use error::{LONGEST_ID, SendError};
 pub(crate) use file::send_file;
@@ -34,9 +35,13 @@ pub(crate) use numbers::{Checked, Numbers};
 use receipt::Receipt;
 pub(crate) use receipt::{Sent, SentBody};
 pub(crate) use recipient::{address, people, recipient};
+pub(crate) use senders::Senders;
 pub(crate) use target::Reference;
 
 use crate::{access::AccessError, auth::Caller, state::ApiState};
+
+/// The longest text, in bytes, that a command brings along.
+const LIGHT: usize = 16 * 1024;
 
 /// What a caller wants sent.
 pub(crate) struct Order {
@@ -79,13 +84,18 @@ pub(crate) async fn send(state: &ApiState, caller: &Caller, order: Order) -> Res
         expires_at: accepted_at + patience,
     };
     let receipt = Receipt::from(&message);
+    let light = is_light(&message.content).then(|| message.clone());
     match state.database.accept_message(message).await? {
-        Accepted::New => {
+        Accepted::New { position, first } => {
             metrics().messages_accepted.add(1, [kind]);
-            hand_over(state, order.session.id, receipt).await
+            let row = light.filter(|_| first).map(|message| message.stored(position, trace::current()));
+            hand_over(state, order.session.id, receipt, row).await
         }
         // It was removed since it was looked up.
-        Accepted::NoSession => Err(AccessError::Unknown.into()),
+        Accepted::NoSession => {
+            state.senders.forget(&order.session.name);
+            Err(AccessError::Unknown.into())
+        }
         earlier => repeat(state, earlier).await,
     }
 }
@@ -93,10 +103,14 @@ pub(crate) async fn send(state: &ApiState, caller: &Caller, order: Order) -> Res
 /// Refuses what should not be stored; returns the JID that the message goes to.
 async fn admitted(state: &ApiState, order: &Order) -> Result<String, SendError> {
     let session = &order.session;
-    if !session.connected() {
-        if !order.queue {
-            return Err(SendError::NotConnected { state: session.state });
+    if !order.queue {
+        // As it is now, not as it was remembered.
+        let now = state.database.session_by_name(&session.name).await?.ok_or(AccessError::Unknown)?;
+        if !now.connected() {
+            return Err(SendError::NotConnected { state: now.state });
         }
+    }
+    if !session.connected() {
         let limit = state.settings.queue_limit;
         if state.database.count_queued(session.id, limit).await? >= limit {
             return Err(SendError::QueueFull { limit });
@@ -115,12 +129,12 @@ async fn admitted(state: &ApiState, order: &Order) -> Result<String, SendError> 
 async fn repeat(state: &ApiState, earlier: Accepted) -> Result<Sent, SendError> {
     let message = match earlier {
         Accepted::Same(message) => message,
-        Accepted::New | Accepted::KeyReused | Accepted::NoSession => return Err(SendError::KeyReused),
+        Accepted::New { .. } | Accepted::KeyReused | Accepted::NoSession => return Err(SendError::KeyReused),
     };
     let receipt = Receipt::from(&*message);
     let Message { session, failure, .. } = *message;
     match (message.state, failure) {
-        (MessageState::Queued, _) => hand_over(state, session, receipt).await,
+        (MessageState::Queued, _) => hand_over(state, session, receipt, None).await,
         (MessageState::Failed, Some(failure)) => Err(SendError::Failed(failure)),
         (MessageState::Sent | MessageState::Delivered | MessageState::Read | MessageState::Failed, _) => {
             Ok(receipt.sent())
@@ -128,10 +142,20 @@ async fn repeat(state: &ApiState, earlier: Accepted) -> Result<Sent, SendError> 
     }
 }
 
+/// Whether a command may bring a message along: what NATS carries is limited, and most messages are small.
+fn is_light(content: &Content) -> bool {
+    matches!(content, Content::Text { text, quoted: None, .. } if text.len() <= LIGHT)
+}
+
 /// Tells whoever holds the session, and waits a while for WhatsApp to take the message. Without an answer it stays
 /// queued: the holder finds it in the table.
-async fn hand_over(state: &ApiState, session: SessionId, receipt: Receipt) -> Result<Sent, SendError> {
-    let command = SessionCommand::Send { message: receipt.id };
+async fn hand_over(
+    state: &ApiState,
+    session: SessionId,
+    receipt: Receipt,
+    row: Option<Message>,
+) -> Result<Sent, SendError> {
+    let command = SessionCommand::Send { message: receipt.id, row: row.map(Box::new) };
     let subject = subjects::session_command(session);
     match state.bus.request(&subject, &command, state.settings.send_wait).await {
         Ok(SessionReply::Sent { .. }) => Ok(receipt.sent()),

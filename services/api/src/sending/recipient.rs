@@ -6,7 +6,11 @@ use domain::{
 };
 
 use super::SendError;
-use crate::{access, auth::Caller, state::ApiState};
+use crate::{
+    access::{self, AccessError},
+    auth::Caller,
+    state::ApiState,
+};
 
 /// Longer ones are nobody's.
 const LONGEST: usize = 128;
@@ -32,9 +36,20 @@ pub(crate) async fn address(
     to: &str,
     is_group: Option<bool>,
 ) -> Result<(Box<Session>, String), SendError> {
-    let session = access::own(&state.database, caller, session).await?;
+    let session = sender(state, caller, session).await?;
     let chat = recipient(to, is_group.unwrap_or(false))?;
     Ok((session, chat))
+}
+
+/// The session that a caller sends from, as it is or was a moment ago.
+async fn sender(state: &ApiState, caller: &Caller, given: &str) -> Result<Box<Session>, AccessError> {
+    let remembered = access::full(caller, given).and_then(|full| state.senders.get(&full));
+    if let Some(session) = remembered.filter(|session| caller.may_use_sessions_of(session.user)) {
+        return Ok(session);
+    }
+    let session = access::own(&state.database, caller, given).await?;
+    state.senders.remember(&session);
+    Ok(session)
 }
 
 /// The JIDs of people who are mentioned.

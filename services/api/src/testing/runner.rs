@@ -211,7 +211,7 @@ impl Inner {
             return;
         }
         reply.send(&match command {
-            SessionCommand::Send { message } => {
+            SessionCommand::Send { message, .. } => {
                 let failure = self.failure.lock().unwrap().take();
                 let progress = failure.clone().map_or(Progress::Sent, Progress::Failed);
                 self.plan.database.advance_message(fence, message, progress).await.unwrap();

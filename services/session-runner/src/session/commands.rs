@@ -61,7 +61,7 @@ impl Task {
         let Request { command, traceparent, reply } = request;
         let span = self.span(&command, traceparent.as_deref());
         match command {
-            SessionCommand::Send { message } => self.sending.ask(message, reply),
+            SessionCommand::Send { message, row } => self.sending.ask(message, row, reply),
             SessionCommand::CheckNumbers { numbers } => {
                 let client = client.clone();
                 let work = async move {

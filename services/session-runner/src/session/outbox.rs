@@ -40,18 +40,32 @@ impl Outbox {
     pub(crate) fn add(&mut self, messages: Vec<Message>) {
         for message in messages {
             self.read_to = self.read_to.max(message.position);
-            if !self.known.insert(message.id) {
-                continue;
-            }
-            let chat = self.chats.entry(message.chat.clone()).or_default();
-            if chat.waiting.is_empty() && !chat.busy {
-                self.ready.push_back(message.chat.clone());
-            }
-            // Two that were stored at the same moment may be read in either order.
-            let place = chat.waiting.partition_point(|earlier| earlier.position < message.position);
-            let place = if chat.busy { place.max(1) } else { place };
-            chat.waiting.insert(place, Arc::new(message));
+            self.put(message);
         }
+    }
+
+    /// Takes in a message that was not read, with nothing else waiting in its chat. Not if it may have been read before,
+    /// and then be sent already.
+    pub(crate) fn add_unread(&mut self, message: Message) -> bool {
+        let fresh = message.position > self.read_to;
+        if fresh {
+            self.put(message);
+        }
+        fresh
+    }
+
+    fn put(&mut self, message: Message) {
+        if !self.known.insert(message.id) {
+            return;
+        }
+        let chat = self.chats.entry(message.chat.clone()).or_default();
+        if chat.waiting.is_empty() && !chat.busy {
+            self.ready.push_back(message.chat.clone());
+        }
+        // Two that were stored at the same moment may be read in either order.
+        let place = chat.waiting.partition_point(|earlier| earlier.position < message.position);
+        let place = if chat.busy { place.max(1) } else { place };
+        chat.waiting.insert(place, Arc::new(message));
     }
 
     /// The next message that may go; its chat is busy until [`Outbox::done`] or [`Outbox::again`].
@@ -199,6 +213,16 @@ mod tests {
         assert_eq!(positions(&mut outbox), [] as [i64; 0], "it is known until storage has noted it");
         outbox.forget(one.id);
         assert_eq!(outbox.len(), 0);
+    }
+
+    #[test]
+    fn what_was_not_read_goes_out_unless_it_may_have_gone_already() {
+        let mut outbox = Outbox::default();
+        outbox.add(vec![message(2, "a")]);
+        assert!(outbox.add_unread(message(3, "b")));
+        assert!(!outbox.add_unread(message(1, "c")), "a reader may have seen it, and sent it");
+        assert_eq!(positions(&mut outbox), [2, 3]);
+        assert_eq!(outbox.read_to(), 2, "others before it may not have been read");
     }
 
     #[test]

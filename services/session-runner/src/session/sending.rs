@@ -1,7 +1,7 @@
 //! Brings stored messages to WhatsApp and notes what became of them.
 //!
-//! Storage is the queue; what is in memory is the part of it that was read. A command only says "look now" and waits
-//! for the outcome. A message leaves the queue when WhatsApp's server has acknowledged it; if that is not certain, it
+//! Storage is the queue; what is in memory is the part of it that was read. A command says "look now", may bring what
+//! would be read, and waits for the outcome. A message leaves the queue when WhatsApp's server has acknowledged it; if that is not certain, it
 //! goes again under the same id, which its recipient knows to be the same message.
 
 use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
@@ -51,14 +51,52 @@ pub(crate) struct Sending {
     on_their_way: usize,
     work: JoinSet<Done>,
     /// Who waits for the outcome of which message.
-    waiting: HashMap<MessageId, Vec<Reply>>,
+    waiting: HashMap<MessageId, Waiting>,
+}
+
+struct Waiting {
+    replies: Vec<Reply>,
+    /// The first run that must find the message, if it is still to be sent.
+    run: u64,
 }
 
 /// What is being read from storage, and what should be read next.
 #[derive(Default)]
 struct Reading {
     under_way: bool,
+    /// A run that has more to read.
+    unfinished: Option<Run>,
     wanted: Option<From>,
+    /// Runs that have begun.
+    runs: u64,
+    /// What storage has noted while something was being read, which may still come up in that.
+    noted: Vec<MessageId>,
+}
+
+/// All that is stored behind a place, page by page.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    number: u64,
+    from: From,
+    /// Where the next page begins.
+    position: i64,
+}
+
+impl Reading {
+    /// The run to read the next page of, if one is wanted.
+    fn next(&mut self, read_to: i64) -> Option<Run> {
+        let unfinished = self.unfinished.take();
+        unfinished.or_else(|| {
+            let from = self.wanted.take()?;
+            self.runs += 1;
+            let position = if from == From::Start { 0 } else { read_to };
+            Some(Run { number: self.runs, from, position })
+        })
+    }
+
+    const fn is_wanted(&self) -> bool {
+        self.wanted.is_some() || self.unfinished.is_some()
+    }
 }
 
 /// Where to read from.
@@ -71,7 +109,7 @@ enum From {
 }
 
 enum Done {
-    Read { from: From, messages: storage::Result<Vec<Message>> },
+    Read { run: Run, messages: storage::Result<Vec<Message>> },
     Sent { message: Arc<Message>, outcome: Result<(), Undone>, took: Duration, span: Span },
     Noted { id: MessageId, reply: Option<SessionReply> },
     LookedUp { id: MessageId, message: storage::Result<Option<Box<Message>>> },
@@ -111,14 +149,22 @@ impl Sending {
         }
     }
 
-    /// Somebody asks for a stored message to be sent, and waits.
-    pub(crate) fn ask(&mut self, id: MessageId, reply: Reply) {
+    /// Somebody asks for a stored message to be sent, and waits. With its row it need not be read.
+    pub(crate) fn ask(&mut self, id: MessageId, row: Option<Box<Message>>, reply: Reply) {
         if !self.connected {
             reply.send(&SessionReply::NotConnected);
             return;
         }
-        self.waiting.entry(id).or_default().push(reply);
-        if !self.outbox.knows(id) {
+        let run = self.reading.runs + 1;
+        self.waiting.entry(id).or_insert(Waiting { replies: Vec::new(), run }).replies.push(reply);
+        if self.outbox.knows(id) {
+            return;
+        }
+        let row = row
+            .filter(|row| row.id == id && row.session == self.fence.session && self.outbox.len() < MOST_HELD);
+        if row.is_some_and(|row| self.outbox.add_unread(*row)) {
+            self.pump();
+        } else {
             self.read(From::Here);
         }
     }
@@ -169,7 +215,7 @@ impl Sending {
 
     fn done(&mut self, done: Done) {
         match done {
-            Done::Read { from, messages } => self.was_read(from, messages),
+            Done::Read { run, messages } => self.was_read(run, messages),
             Done::Sent { message, outcome, took, span } => {
                 if let Err(error) = &outcome {
                     // Not the error's own words: they may name the recipient.
@@ -178,11 +224,15 @@ impl Sending {
                 span.in_scope(|| self.was_sent(&message, outcome, took));
             }
             Done::Noted { id, reply } => {
-                self.outbox.forget(id);
+                if self.reading.under_way {
+                    self.reading.noted.push(id);
+                } else {
+                    self.outbox.forget(id);
+                }
                 if let Some(reply) = reply {
                     self.answer(id, &reply);
                 }
-                if self.outbox.len() < MOST_HELD / 4 && self.reading.wanted.is_some() {
+                if self.outbox.len() < MOST_HELD / 4 && self.reading.is_wanted() {
                     self.start_reading();
                 }
             }
@@ -200,25 +250,23 @@ impl Sending {
         if self.reading.under_way || self.outbox.len() >= MOST_HELD {
             return;
         }
-        let Some(from) = self.reading.wanted.take() else { return };
+        let Some(run) = self.reading.next(self.outbox.read_to()) else { return };
         self.reading.under_way = true;
         let (database, session) = (self.database.clone(), self.fence.session);
-        let position = if from == From::Start { 0 } else { self.outbox.read_to() };
         self.work.spawn(async move {
-            Done::Read { from, messages: database.queued_messages(session, position, PAGE).await }
+            Done::Read { run, messages: database.queued_messages(session, run.position, PAGE).await }
         });
     }
 
-    fn was_read(&mut self, from: From, messages: storage::Result<Vec<Message>>) {
+    fn was_read(&mut self, run: Run, messages: storage::Result<Vec<Message>>) {
         self.reading.under_way = false;
         match messages {
             Ok(messages) => {
-                let all = messages.len() < PAGE as usize;
+                let more = messages.last().filter(|_| messages.len() >= PAGE as usize);
+                self.reading.unfinished = more.map(|last| Run { position: last.position, ..run });
                 self.outbox.add(messages);
-                if !all {
-                    self.reading.wanted = self.reading.wanted.max(Some(From::Here));
-                } else if self.waiting.keys().any(|id| !self.outbox.knows(*id)) {
-                    self.seek(from);
+                if self.reading.unfinished.is_none() {
+                    self.seek(run);
                 }
             }
             Err(error) => {
@@ -226,21 +274,31 @@ impl Sending {
                 self.answer_everybody(&SessionReply::NotConnected);
             }
         }
+        for id in std::mem::take(&mut self.reading.noted) {
+            self.outbox.forget(id);
+        }
         self.start_reading();
     }
 
-    /// Somebody waits for a message that was not among those that were read.
-    fn seek(&mut self, from: From) {
-        if from == From::Here {
-            self.reading.wanted = Some(From::Start);
-            return;
-        }
-        let unknown: Vec<_> = self.waiting.keys().filter(|id| !self.outbox.knows(**id)).copied().collect();
-        for id in unknown {
-            let database = self.database.clone();
-            self.work.spawn(async move {
-                Done::LookedUp { id, message: database.message(id).await.map(|found| found.map(Box::new)) }
-            });
+    /// Looks further for messages that somebody waits for, and that this run should have found.
+    fn seek(&mut self, run: Run) {
+        let missing = self
+            .waiting
+            .iter_mut()
+            .filter(|(id, waiting)| waiting.run <= run.number && !self.outbox.knows(**id));
+        for (id, waiting) in missing {
+            // Once is enough.
+            waiting.run = if run.from == From::Here { self.reading.runs + 1 } else { u64::MAX };
+            match run.from {
+                From::Here => self.reading.wanted = Some(From::Start),
+                From::Start => {
+                    let (database, id) = (self.database.clone(), *id);
+                    self.work.spawn(async move {
+                        let message = database.message(id).await;
+                        Done::LookedUp { id, message: message.map(|found| found.map(Box::new)) }
+                    });
+                }
+            }
         }
     }
 
@@ -368,13 +426,13 @@ impl Sending {
     }
 
     fn answer(&mut self, id: MessageId, reply: &SessionReply) {
-        for waiting in self.waiting.remove(&id).unwrap_or_default() {
+        for waiting in self.waiting.remove(&id).map(|waiting| waiting.replies).unwrap_or_default() {
             waiting.send(reply);
         }
     }
 
     fn answer_everybody(&mut self, reply: &SessionReply) {
-        for waiting in self.waiting.drain().flat_map(|(_, waiting)| waiting) {
+        for waiting in self.waiting.drain().flat_map(|(_, waiting)| waiting.replies) {
             waiting.send(reply);
         }
     }

@@ -53,7 +53,17 @@ async fn what_whatsapp_took_is_answered_in_the_contracts_form() {
     assert_eq!(seconds, rig.now().seconds());
     let message = data["id"].as_str().unwrap().parse().unwrap();
     let check = SessionCommand::CheckNumbers { numbers: vec!["62812345".into()] };
-    assert_eq!(runner.heard(), [check, SessionCommand::Send { message }]);
+    let heard = runner.heard();
+    let [first, SessionCommand::Send { message: sent, row: Some(row) }] = &heard[..] else {
+        panic!("{heard:?}")
+    };
+    assert_eq!((first, *sent), (&check, message));
+    let stored = rig.database.message(message).await.unwrap().unwrap();
+    assert_eq!(
+        (row.position, row.id, &row.wa_id, &row.chat),
+        (stored.position, message, &stored.wa_id, &stored.chat)
+    );
+    assert_eq!((&row.content, row.expires_at), (&stored.content, stored.expires_at));
 }
 
 #[tokio::test]

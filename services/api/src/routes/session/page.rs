@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use domain::{
-    Timestamp,
+    RunnerId, Timestamp,
     session::{Session, SessionState},
     traffic::Counted,
     user::MAX_USERNAME_CHARS,
@@ -136,6 +136,7 @@ const fn advice(session: &Session) -> Option<&'static str> {
         ("state" = Option<String>, Query, description = "States, separated by commas; `needs_person` stands for all \
             in which a person must act", example = "connected"),
         ("user" = Option<String>, Query, description = "The name of whose they are", example = "anna"),
+        ("runner" = Option<String>, Query, description = "The id of the runner that holds them now"),
         ("today_from" = Option<String>, Query, description = "When today began where the reader is, at most 48 hours \
             ago: RFC 3339, or milliseconds since 1970; midnight UTC when it is left out"),
         ("limit" = Option<u32>, Query, description = "1 to 500; 100 when it is left out", example = 100),
@@ -160,6 +161,7 @@ pub(crate) async fn handler(
         username: fields.optional_text_up_to("user", MAX_USERNAME_CHARS)?,
         search: fields.optional_text_up_to("search", MAX_SEARCH_CHARS)?,
         states: states(&fields)?,
+        runner: runner(&fields)?,
     };
     let today = today(&fields, state.clock.now())?;
     let limit = PAGE.read(&fields)?;
@@ -192,6 +194,12 @@ fn states(fields: &Fields) -> Result<Vec<SessionState>, Invalid> {
         }
     }
     Ok(wanted)
+}
+
+/// The runner that is asked for; one that is gone holds nothing.
+fn runner(fields: &Fields) -> Result<Option<RunnerId>, Invalid> {
+    let invalid = |_| fields.unfit("Expected the id of a runner".to_owned(), "runner");
+    fields.optional_text("runner")?.map(|id| id.parse().map_err(invalid)).transpose()
 }
 
 /// When today began.
@@ -270,9 +278,14 @@ mod tests {
         assert_eq!(names(&list("state=connecting").await).len(), 3);
         let all = rig.get("/sessions?user=bob").send().await.json();
         assert_eq!(names(&all), ["bob_a"]);
+        let runner = rig.idle_runner("test").await;
+        let taken = rig.database.claim_sessions(runner, 2).await.unwrap().len();
+        let held = rig.get(&format!("/sessions?runner={runner}")).send().await.json();
+        assert_eq!((held["total"].as_u64(), taken), (Some(2), 2), "{held}");
         for (query, words) in [
             ("limit=501", "Number must be less than or equal to 500 field 'limit' on query"),
             ("state=green", "Expected states of sessions field 'state' on query"),
+            ("runner=mine", "Expected the id of a runner field 'runner' on query"),
             ("today_from=0", "Today began at most 48 hours ago field 'today_from' on query"),
             ("today_from=x", "Expected a time such as 2026-11-22T19:36:11Z field 'today_from' on query"),
         ] {
