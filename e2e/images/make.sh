@@ -5,6 +5,8 @@
 #
 #   make.sh run      what runs beside the gateway: PostgreSQL, NATS; and Debian itself
 #   make.sh build    what the Dockerfile builds with: Rust and Node.js
+#   make.sh observe  what watches it: Prometheus, and the OpenTelemetry collector where Go is there. Nothing stands in
+#                    for Grafana: no package registry has it
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -15,6 +17,9 @@ postgres=$(name POSTGRES_IMAGE "$top/docker-compose.yml")
 nats=$(name NATS_IMAGE "$top/docker-compose.yml")
 rust=$(name RUST_IMAGE "$top/docker/Dockerfile")
 node=$(name NODE_IMAGE "$top/docker/Dockerfile")
+prometheus=$(name PROMETHEUS_IMAGE "$top/docker-compose.yml")
+grafana=$(name GRAFANA_IMAGE "$top/docker-compose.yml")
+collector=$(name OTEL_COLLECTOR_IMAGE "$top/docker-compose.yml")
 debian=debian:bookworm-slim
 label=wa-gateway.stand-in
 
@@ -45,6 +50,19 @@ debian() {
         | docker import --change "LABEL $label=Debian" - "$debian" >/dev/null
 }
 
+# Prints the folder of a collector of the version $1, which is built once and kept beside other caches.
+collector_program() {
+    local go folder
+    go=$(command -v go || command -v /usr/local/go/bin/go) || return
+    folder=${XDG_CACHE_HOME:-$HOME/.cache}/wa-gateway/otel-collector-$1
+    [ -x "$folder/otelcol" ] || {
+        echo "building the OpenTelemetry collector $1, once, in some minutes" >&2
+        (cd otel-collector && CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS=-buildvcs=false \
+            "$go" build -trimpath -ldflags "-s -w -X main.version=$1" -o "$folder/otelcol" .) || return
+    }
+    echo "$folder"
+}
+
 case ${1:-} in
     run)
         have "$postgres" || { debian && stand_in "$postgres" "Debian's PostgreSQL" --file postgres.Dockerfile .; }
@@ -62,8 +80,19 @@ case ${1:-} in
             stand_in "$node" "Debian with this machine's Node.js $(node --version)" --file node.Dockerfile "$context"
         }
         ;;
+    observe)
+        have "$prometheus" || { debian && stand_in "$prometheus" "Debian's Prometheus" --file prometheus.Dockerfile .; }
+        version=${collector#*:}
+        grep --quiet "/otelcol v$version$" otel-collector/go.mod || { echo "otel-collector/go.mod is not of version $version" >&2; exit 1; }
+        have "$collector" || {
+            # Without Go there is none, and who asks looks.
+            folder=$(collector_program "$version") &&
+                stand_in "$collector" "built from its Go modules" --file otel-collector.Dockerfile "$folder"
+        } || true
+        have "$grafana" || true
+        ;;
     *)
-        sed -n '2,7s/^# \{0,1\}//p' make.sh >&2
+        sed -n '2,9s/^# \{0,1\}//p' make.sh >&2
         exit 2
         ;;
 esac

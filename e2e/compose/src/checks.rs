@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Containers start slowly on a machine that does other work.
-const PATIENCE: Duration = Duration::from_mins(3);
+pub const PATIENCE: Duration = Duration::from_mins(3);
 
 /// The image that ships is not to grow beyond this.
 const LARGEST: u64 = 60 << 20;
@@ -33,7 +33,7 @@ const SERVICES: [&str; 7] = [
     "demo-webhook-dispatcher",
 ];
 
-const BUDI: &str = "628110000002";
+pub const BUDI: &str = "628110000002";
 const ANNA: &str = "628110000001";
 const CITRA: &str = "628110000003";
 

@@ -3,14 +3,14 @@
 use std::{
     fs,
     os::unix::fs::MetadataExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
 use scratch::Process;
 
-use crate::say;
+use crate::{plugin, say};
 
 /// How long an engine may take to answer for the first time.
 const START: Duration = Duration::from_secs(30);
@@ -21,8 +21,18 @@ const CLIENTS: [&str; 2] = ["docker", "/usr/bin/docker"];
 /// The engine, and how to talk to it. Stops when dropped, if it was started here.
 pub struct Engine {
     docker: &'static str,
-    compose: &'static [&'static str],
+    compose: Compose,
     daemon: Option<Process>,
+}
+
+/// How Compose is called.
+enum Compose {
+    /// `docker compose`: version 2 or later, a plugin of the client.
+    Plugin,
+    /// The same, kept in a folder that the client is told of.
+    Built(PathBuf),
+    /// Debian's `docker-compose`: version 1.
+    Old,
 }
 
 /// There is none, for this reason.
@@ -34,12 +44,10 @@ impl Engine {
         let daemon = if answers(CLIENTS[0]) || answers(CLIENTS[1]) { None } else { Some(start()?) };
         let docker = CLIENTS.into_iter().find(|client| answers(client) && builds(client));
         let docker = docker.ok_or_else(|| NoEngine("no Docker client here can use BuildKit".to_owned()))?;
-        let compose = compose(docker).or_else(|| {
-            install(&["docker-compose"]).ok()?;
-            compose(docker)
-        });
-        let compose = compose.ok_or_else(|| NoEngine("docker-compose is not installed".to_owned()))?;
-        Ok(Self { docker, compose, daemon })
+        let engine = Self { docker, compose: Compose::find(docker)?, daemon };
+        let version = engine.compose().args(["version", "--short"]).output();
+        say(format_args!("Compose {}", version.map(|output| said(&output)).unwrap_or_default()));
+        Ok(engine)
     }
 
     /// The client's program.
@@ -56,9 +64,36 @@ impl Engine {
 
     /// A command of Compose.
     pub fn compose(&self) -> Command {
-        let (program, first) = self.compose.split_first().unwrap_or((&"docker-compose", &[]));
-        let mut command = Command::new(program);
-        command.args(first).env("DOCKER_BUILDKIT", "1").env("COMPOSE_DOCKER_CLI_BUILD", "1");
+        self.compose.command(self.docker)
+    }
+}
+
+impl Compose {
+    /// Finds one, or builds one, or installs the old one.
+    fn find(docker: &str) -> Result<Self, NoEngine> {
+        let works = |compose: &Self| works(compose.command(docker).arg("version"));
+        if works(&Self::Plugin) {
+            return Ok(Self::Plugin);
+        }
+        let built = plugin::get().map(Self::Built).map_err(|why| say(format_args!("no Compose 2: {why}")));
+        if let Some(built) = built.ok().filter(works) {
+            return Ok(built);
+        }
+        if !works(&Self::Old) {
+            install(&["docker-compose"])?;
+        }
+        Some(Self::Old).filter(works).ok_or_else(|| NoEngine("docker-compose does not run here".to_owned()))
+    }
+
+    fn command(&self, docker: &str) -> Command {
+        let mut command = Command::new(if matches!(self, Self::Old) { "docker-compose" } else { docker });
+        if let Self::Built(folder) = self {
+            command.env("DOCKER_CONFIG", folder);
+        }
+        if !matches!(self, Self::Old) {
+            command.arg("compose");
+        }
+        command.env("DOCKER_BUILDKIT", "1").env("COMPOSE_DOCKER_CLI_BUILD", "1");
         command
     }
 }
@@ -89,16 +124,6 @@ fn builds(client: &str) -> bool {
     let version = version.map(|output| said(&output)).unwrap_or_default();
     let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
     major.is_some_and(|major| major < 23) || works(Command::new(client).args(["buildx", "version"]))
-}
-
-fn compose(docker: &'static str) -> Option<&'static [&'static str]> {
-    const PLUGIN: &[&[&str]] =
-        &[&["docker", "compose"], &["/usr/bin/docker", "compose"], &["docker-compose"]];
-    let usable = |words: &&&[&str]| {
-        let (program, rest) = words.split_first().unwrap_or((&"", &[]));
-        (rest.is_empty() || *program == docker) && works(Command::new(program).args(rest).arg("version"))
-    };
-    PLUGIN.iter().find(usable).copied()
 }
 
 /// What a command wrote.
@@ -132,7 +157,7 @@ fn install(packages: &[&str]) -> Result<(), NoEngine> {
 
 fn start() -> Result<Process, NoEngine> {
     if !Path::new("/usr/sbin/dockerd").exists() {
-        install(&["docker.io", "docker-compose", "iptables"])?;
+        install(&["docker.io", "iptables"])?;
     }
     let mut why = String::new();
     for driver in ["overlay2", "vfs"] {

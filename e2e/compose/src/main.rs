@@ -1,11 +1,13 @@
 //! The image and docker-compose.yml, tried on a real engine: it starts, texts go both ways, a runner that is killed is
-//! replaced, and nothing runs as root or writes to its own root file system.
+//! replaced, nothing runs as root or writes to its own root file system, and what watches it sees all of it.
 //!
 //! The short form puts the programs that tests use into the demo's image; `--full` builds both images from their
 //! sources, as a user does, and looks at the one that ships.
 
 mod checks;
 mod engine;
+mod observability;
+mod plugin;
 mod stack;
 
 use std::{
@@ -54,6 +56,7 @@ async fn main() -> ExitCode {
     checks::whole(&stack).await;
     checks::both_ways(&stack).await;
     checks::hardened(&stack);
+    observability::watched(&stack).await;
     checks::a_killed_runner_is_replaced(&stack).await;
     checks::single(&stack).await;
     drop(stack);

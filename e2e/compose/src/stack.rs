@@ -15,8 +15,17 @@ use crate::{
 const RELEASE: &str = "wa-gateway:e2e";
 const DEMO: &str = "wa-gateway-demo:e2e";
 const PROJECT: &str = "wa-gateway-e2e";
+/// The profiles that commands are about.
+const EVERYTHING: [&str; 4] = ["--profile", "demo", "--profile", "observability"];
 /// Base image of the short form where stand-ins are used.
 const DEBIAN: &str = "debian:bookworm-slim";
+
+/// What the profile `observability` adds, and the variable that names its image.
+const OBSERVERS: [(&str, &str); 3] = [
+    ("prometheus", "PROMETHEUS_IMAGE"),
+    ("otel-collector", "OTEL_COLLECTOR_IMAGE"),
+    ("grafana", "GRAFANA_IMAGE"),
+];
 
 pub const PASSWORD: &str = "a password of this run";
 
@@ -33,6 +42,9 @@ pub struct Stack<'a> {
     /// Ports of the demo's page and of its control API.
     pub page: Rest,
     pub control: Rest,
+    pub prometheus: Rest,
+    /// Of the profile `observability`, what cannot be had here.
+    absent: Vec<&'static str>,
     up: bool,
 }
 
@@ -40,15 +52,21 @@ impl<'a> Stack<'a> {
     /// Builds the images.
     #[expect(clippy::expect_used, reason = "no check can go on without it")]
     pub fn build(engine: &'a Engine, full: bool) -> Self {
-        let ports = [free_port(), free_port(), free_port(), free_port()];
-        let [api, demo, page, control] = ports;
+        for which in ["run", "observe"] {
+            stand_ins(engine, which);
+        }
+        let absent = absent(engine);
+        // Without a collector nobody is to wait for one.
+        let collector = if absent.contains(&"otel-collector") { "" } else { "http://otel-collector:4318" };
+        let [api, demo, page, control, prometheus, grafana] = [0; 6].map(|_| free_port());
         let image = if full { RELEASE } else { DEMO };
         let settings = NamedTempFile::new().expect("a file for settings");
         let text = format!(
             "ADMIN_PASSWORD={PASSWORD}\nSECRET_KEYS=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n\
              POSTGRES_PASSWORD=postgres-of-this-run\nNATS_TOKEN=nats-of-this-run\nWA_GATEWAY_IMAGE={image}\n\
              WA_GATEWAY_DEMO_IMAGE={DEMO}\nPORT={api}\nDEMO_PORT={demo}\nDEMO_PAGE_PORT={page}\n\
-             DEMO_CONTROL_PORT={control}\n"
+             DEMO_CONTROL_PORT={control}\nPROMETHEUS_PORT={prometheus}\nGRAFANA_PORT={grafana}\n\
+             OTEL_EXPORTER_OTLP_ENDPOINT={collector}\n"
         );
         fs::write(settings.path(), text).expect("settings");
         let admin = |port| Rest::admin(port).login("admin", PASSWORD);
@@ -61,11 +79,12 @@ impl<'a> Stack<'a> {
             demo: admin(demo),
             page: admin(page),
             control: admin(control),
+            prometheus: admin(prometheus).authorization(None),
+            absent,
             up: false,
         };
-        stack.stand_ins("run");
         if full {
-            stack.stand_ins("build");
+            stand_ins(engine, "build");
             stack.build_image(RELEASE, "gateway", &[]);
             stack.build_image(DEMO, "demo", &[]);
         } else {
@@ -76,12 +95,6 @@ impl<'a> Stack<'a> {
             say(format_args!("{image}: {:.1} MiB", mebibytes(size)));
         }
         stack
-    }
-
-    /// Makes the base images that no registry gives.
-    fn stand_ins(&self, which: &str) {
-        let mut command = Command::new("e2e/images/make.sh");
-        run(command.arg(which).env("DOCKER", self.engine.program()));
     }
 
     /// The demo's image of the programs that tests use.
@@ -114,10 +127,22 @@ impl<'a> Stack<'a> {
         say(format_args!("built {tag} in {:.0} s", began.elapsed().as_secs_f64()));
     }
 
-    /// Starts everything, the demo too.
+    /// Starts everything that can be had here, both profiles too.
     pub fn up(&mut self) {
         self.up = true;
-        run(self.compose().args(["--profile", "demo", "up", "--detach", "--no-build"]));
+        let all = run(self.compose().args(EVERYTHING).args(["config", "--services"]));
+        let wanted = all.lines().filter(|service| !self.absent.contains(service));
+        run(self.compose().args(EVERYTHING).args(["up", "--detach", "--no-build"]).args(wanted));
+    }
+
+    /// Whether a service of the profile `observability` can be had here.
+    pub fn has(&self, service: &str) -> bool {
+        !self.absent.contains(&service)
+    }
+
+    /// What a service has written.
+    pub fn logs(&self, service: &str) -> String {
+        run(self.compose().args(EVERYTHING).args(["logs", "--no-color", "--no-log-prefix", service]))
     }
 
     /// A command of Compose on this project.
@@ -129,7 +154,7 @@ impl<'a> Stack<'a> {
 
     /// The ids of a service's containers.
     pub fn containers(&self, service: &str) -> Vec<String> {
-        let ids = run(self.compose().args(["--profile", "demo", "ps", "--quiet", service]));
+        let ids = run(self.compose().args(EVERYTHING).args(["ps", "--quiet", service]));
         ids.lines().map(str::to_owned).collect()
     }
 
@@ -146,12 +171,36 @@ impl Drop for Stack<'_> {
         }
         if std::thread::panicking() {
             // What the containers said is the best there is to find out why.
-            let logs = self.compose().args(["--profile", "demo", "logs", "--tail", "40"]).output();
+            let logs = self.compose().args(EVERYTHING).args(["logs", "--tail", "40"]).output();
             say(logs.map(|output| said(&output)).unwrap_or_default());
         }
-        let down = ["--profile", "demo", "down", "--volumes", "--remove-orphans", "--timeout", "10"];
-        let _ = self.compose().args(down).output();
+        let down = ["down", "--volumes", "--remove-orphans", "--timeout", "10"];
+        let _ = self.compose().args(EVERYTHING).args(down).output();
     }
+}
+
+/// Makes the base images that no registry gives.
+fn stand_ins(engine: &Engine, which: &str) {
+    let mut command = Command::new("e2e/images/make.sh");
+    run(command.arg(which).env("DOCKER", engine.program()));
+}
+
+/// What of the profile `observability` has no image here.
+#[expect(clippy::expect_used, reason = "no check can go on without it")]
+fn absent(engine: &Engine) -> Vec<&'static str> {
+    let file = fs::read_to_string("docker-compose.yml").expect("the compose file");
+    let there = |variable: &str| {
+        let image = file.split_once(&format!("${{{variable}:-")).and_then(|(_, rest)| rest.split_once('}'));
+        let (image, _) = image.expect("the compose file names it");
+        let inspected = engine.docker().args(["image", "inspect", image]).output();
+        inspected.is_ok_and(|output| output.status.success())
+    };
+    let absent = OBSERVERS.into_iter().filter(|(_, variable)| !there(variable)).map(|(service, _)| service);
+    let absent: Vec<_> = absent.collect();
+    if !absent.is_empty() {
+        say(format_args!("no image, and nothing to stand in for it: {}", absent.join(", ")));
+    }
+    absent
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for people")]
