@@ -8,11 +8,11 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// The pause before each piece of work.
-const PAUSE: Duration = Duration::from_millis(50);
+/// The pause before each piece of work, which takes about as long.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// How long a piece of work waits for its turn; then it is done at once.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One line for all sessions of a process.
 #[derive(Debug, Clone)]
