@@ -61,7 +61,7 @@ function Places() {
       key={to}
       to={to}
       className={classes.place}
-      activeOptions={{ exact }}
+      activeOptions={{ exact, includeSearch: false }}
       data-status={exact && below ? "active" : undefined}
     >
       <Icon size={20} aria-hidden />

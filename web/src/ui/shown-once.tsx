@@ -15,9 +15,7 @@ export function ShownOnce(props: {
       opened={props.secret !== null}
       onClose={props.onClose}
       title={props.title}
-      centered
       closeOnClickOutside={false}
-      closeButtonProps={{ "aria-label": t.common.close }}
     >
       <Stack>
         <Text>{props.text}</Text>

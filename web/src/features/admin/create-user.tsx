@@ -1,9 +1,10 @@
-import { Button, Group, Modal, PasswordInput, Stack, TextInput } from "@mantine/core";
+import { Button, Group, PasswordInput, Stack, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { notifications } from "@mantine/notifications";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { api, ask } from "../../api/client";
 import { t } from "../../texts";
+import { Dialog } from "../../ui/dialog";
 import { ProblemAlert } from "../../ui/loaded";
 import { usersQuery } from "./users";
 
@@ -29,13 +30,7 @@ export function CreateUser(props: { onClose: () => void }) {
     },
   });
   return (
-    <Modal
-      opened
-      onClose={props.onClose}
-      title={words.create}
-      centered
-      closeButtonProps={{ "aria-label": t.common.close }}
-    >
+    <Dialog onClose={props.onClose} title={words.create}>
       <form noValidate onSubmit={form.onSubmit((values) => create.mutate(values))}>
         <Stack>
           <ProblemAlert error={create.error} />
@@ -67,6 +62,6 @@ export function CreateUser(props: { onClose: () => void }) {
           </Group>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
 }

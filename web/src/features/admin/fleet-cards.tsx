@@ -9,6 +9,7 @@ import { TextLink } from "../../ui/links";
 import { Loaded } from "../../ui/loaded";
 import type { Tone } from "../../ui/page";
 import { Ago } from "../../ui/time";
+import { NEEDS_PERSON } from "../sessions/sessions-query";
 import classes from "./admin.module.css";
 
 const words = t.admin.fleet;
@@ -69,13 +70,21 @@ function Figures(props: { health: FleetHealth }) {
         name={words.needsPerson}
         value={sessions.needs_person}
         tone={sessions.needs_person > 0 ? "bad" : "off"}
-        about={words.needsPersonAbout}
+        about={
+          sessions.needs_person > 0 ? (
+            <TextLink fz="inherit" to="/app" search={{ state: NEEDS_PERSON }}>
+              {words.showThem}
+            </TextLink>
+          ) : (
+            words.nobody
+          )
+        }
       />
       <Figure
         name={words.unowned}
         value={sessions.unowned}
         tone={sessions.unowned > 0 ? "busy" : "off"}
-        about={words.unownedAbout}
+        about={sessions.unowned > 0 ? words.unownedAbout : words.noneUnowned}
       />
       <Figure name={words.queued} value={outbound.queued} tone="off" about={oldest(outbound.oldest_at)} />
       <Figure name={words.due} value={deliveries.due} tone="off" about={oldest(deliveries.oldest_due_at)} />
@@ -85,7 +94,7 @@ function Figures(props: { health: FleetHealth }) {
         tone={deliveries.dead > 0 ? "bad" : "off"}
         about={
           deliveries.dead > 0 ? (
-            <TextLink to="/app/webhooks/deliveries" search={{ state: "dead" }}>
+            <TextLink fz="inherit" to="/app/webhooks/deliveries" search={{ state: "dead" }}>
               {words.showThem}
             </TextLink>
           ) : (

@@ -1,12 +1,13 @@
-import { Autocomplete, Button, Group, Modal, Select, Stack, Text } from "@mantine/core";
+import { Autocomplete, Button, Group, Select, Stack, Text } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { useDebouncedValue } from "@mantine/hooks";
 import { notifications } from "@mantine/notifications";
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, ask } from "../../api/client";
 import { t } from "../../texts";
+import { Dialog } from "../../ui/dialog";
 import { ProblemAlert } from "../../ui/loaded";
-import { type Runner, runnersQuery } from "./runners";
+import { type Runner, runnersQuery } from "./runners-query";
 
 const words = t.admin.runners;
 const ANYWHERE = "anywhere";
@@ -42,13 +43,7 @@ export function MoveSession(props: { runners: Runner[]; onClose: () => void }) {
   });
   const takers = props.runners.filter((runner) => !runner.draining);
   return (
-    <Modal
-      opened
-      onClose={props.onClose}
-      title={words.move}
-      centered
-      closeButtonProps={{ "aria-label": t.common.close }}
-    >
+    <Dialog onClose={props.onClose} title={words.move}>
       <form noValidate onSubmit={form.onSubmit((values) => move.mutate(values))}>
         <Stack>
           <Text size="sm" c="dimmed">
@@ -83,6 +78,6 @@ export function MoveSession(props: { runners: Runner[]; onClose: () => void }) {
           </Group>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
 }

@@ -7,32 +7,15 @@ import { api, ask } from "../../api/client";
 import { t } from "../../texts";
 import { Confirm } from "../../ui/confirm";
 import { count } from "../../ui/format";
+import { TextLink } from "../../ui/links";
 import { Loaded } from "../../ui/loaded";
 import { Badge, Card } from "../../ui/page";
 import { Ago } from "../../ui/time";
 import classes from "./admin.module.css";
 import { MoveSession } from "./move-session";
+import { type Runner, runnersQuery } from "./runners-query";
 
 const words = t.admin.runners;
-
-/** One of `GET /admin/runners`, which `openapi.json` calls an object. */
-export interface Runner {
-  id: string;
-  name: string;
-  version: string;
-  sessions: number;
-  capacity: number;
-  draining: boolean;
-  lease_seconds_left: number;
-  started_at: string;
-}
-
-export const runnersQuery = {
-  queryKey: ["runners"],
-  queryFn: async ({ signal }: { signal: AbortSignal }): Promise<Runner[]> =>
-    ((await ask(api.GET("/admin/runners", { signal }))) as { data: Runner[] }).data,
-  refetchInterval: 2_000,
-};
 
 /** The processes that hold sessions. */
 export function Runners() {
@@ -88,6 +71,7 @@ export function Runners() {
 
 function Row(props: { runner: Runner; onDrain: () => void }) {
   const { runner } = props;
+  const held = words.sessions(count(runner.sessions), count(runner.capacity));
   const lost = runner.lease_seconds_left <= 0;
   const [tone, state] = lost
     ? (["bad", words.lost] as const)
@@ -103,7 +87,15 @@ function Row(props: { runner: Runner; onDrain: () => void }) {
         </Text>
       </div>
       <div className={classes.load}>
-        <Text size="sm">{words.sessions(count(runner.sessions), count(runner.capacity))}</Text>
+        <Text size="sm">
+          {runner.sessions > 0 ? (
+            <TextLink to="/app" search={{ runner: runner.id }}>
+              {held}
+            </TextLink>
+          ) : (
+            held
+          )}
+        </Text>
         <meter
           aria-label={words.load(runner.name)}
           min={0}

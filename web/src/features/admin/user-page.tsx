@@ -46,7 +46,14 @@ function Shown(props: { user: User }) {
         }
       />
       <Stack>
-        <Card title={words.sessions}>
+        <Card
+          title={words.sessions}
+          aside={
+            <TextLink size="sm" to="/app" search={{ user: user.username }}>
+              {words.allSessions}
+            </TextLink>
+          }
+        >
           <Sessions username={user.username} />
         </Card>
         {admin ? (
@@ -92,10 +99,12 @@ function Sessions(props: { username: string }) {
                     {session.name}
                   </TextLink>
                 </div>
+                <div className={classes.badge}>
+                  <StateBadge state={session.state} />
+                </div>
                 <Text size="sm" c="dimmed">
                   <Ago at={session.since} />
                 </Text>
-                <StateBadge state={session.state} />
               </li>
             ))}
           </ul>

@@ -1,9 +1,10 @@
 import "@mantine/core/styles/Checkbox.css";
-import { Button, Checkbox, Group, Modal, Select, Stack, TextInput } from "@mantine/core";
+import { Button, Checkbox, Group, Select, Stack, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { api, ask } from "../../api/client";
 import { t } from "../../texts";
+import { Dialog } from "../../ui/dialog";
 import { ProblemAlert } from "../../ui/loaded";
 import { useLoggedIn } from "../login/me";
 
@@ -44,13 +45,7 @@ export function CreateKey(props: { onClose: () => void; onCreated: (secret: stri
     },
   });
   return (
-    <Modal
-      opened
-      onClose={props.onClose}
-      title={t.keys.create}
-      centered
-      closeButtonProps={{ "aria-label": t.common.close }}
-    >
+    <Dialog onClose={props.onClose} title={t.keys.create}>
       <form noValidate onSubmit={form.onSubmit((values) => create.mutate(values))}>
         <Stack>
           <ProblemAlert error={create.error} />
@@ -89,6 +84,6 @@ export function CreateKey(props: { onClose: () => void; onCreated: (secret: stri
           </Group>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
 }

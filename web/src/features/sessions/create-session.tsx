@@ -1,10 +1,11 @@
-import { Alert, Button, Group, Modal, Stack, Text, TextInput } from "@mantine/core";
+import { Alert, Button, Group, Stack, Text, TextInput } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 import { api, ask } from "../../api/client";
 import { asProblem } from "../../api/problem";
 import { t } from "../../texts";
+import { Dialog } from "../../ui/dialog";
 import { TextLink } from "../../ui/links";
 import { ProblemAlert } from "../../ui/loaded";
 import { SESSIONS_KEY } from "./live-sessions";
@@ -46,7 +47,7 @@ export function CreateSession(props: { onClose: () => void }) {
   const exists = start.error?.code === "session_exists";
   const texts = t.sessions.dialog;
   return (
-    <Modal opened onClose={props.onClose} title={texts.title}>
+    <Dialog onClose={props.onClose} title={texts.title}>
       <form onSubmit={submit} noValidate>
         <Stack>
           {exists ? (
@@ -83,6 +84,6 @@ export function CreateSession(props: { onClose: () => void }) {
           </Group>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
 }

@@ -6,9 +6,11 @@ import { Plus, Search, SearchX, Smartphone } from "lucide-react";
 import { lazy, Suspense, useState } from "react";
 import { t } from "../../texts";
 import { count } from "../../ui/format";
-import { LinkButton } from "../../ui/links";
+import { LinkButton, TextLink } from "../../ui/links";
 import { Loaded } from "../../ui/loaded";
 import { EmptyState, PageHeader } from "../../ui/page";
+import { runnersQuery } from "../admin/runners-query";
+import { useLoggedIn } from "../login/me";
 import { useLiveSessions } from "./live-sessions";
 import { sessionsRoute } from "./routes";
 import { SessionList } from "./session-list";
@@ -34,11 +36,12 @@ export function SessionsPage() {
     <>
       <PageHeader title={t.sessions.title} about={<Summary counts={counts} />} aside={create} />
       {counts?.all !== 0 && <Filter counts={counts} />}
+      <Narrowed />
       <Loaded query={sessions} outline={<Outline />}>
         {({ pages }) => {
           const rows = pages.flatMap((page) => page.data);
           if (rows.length > 0) return <SessionList rows={rows} query={sessions} />;
-          return filter.search || filter.state ? <NothingFound /> : <NoSessions action={create} />;
+          return Object.values(filter).some(Boolean) ? <NothingFound /> : <NoSessions action={create} />;
         }}
       </Loaded>
       {creating && (
@@ -52,7 +55,7 @@ export function SessionsPage() {
 
 function Summary({ counts }: { counts?: Counts }) {
   // The line is there from the start, so that nothing moves when the numbers come.
-  if (!counts) return <>&nbsp;</>;
+  if (!counts?.all) return <>&nbsp;</>;
   return (
     <>
       {t.sessions.connectedOf(count(counts.connected), count(counts.all))}
@@ -114,6 +117,24 @@ function Filter({ counts }: { counts?: Counts }) {
         ]}
       />
     </search>
+  );
+}
+
+/** What a link from elsewhere has narrowed the list to. */
+function Narrowed() {
+  const { user, runner } = sessionsRoute.useSearch();
+  const { is_admin } = useLoggedIn();
+  const runners = useQuery({ ...runnersQuery, enabled: is_admin && runner !== undefined }).data;
+  if (user === undefined && runner === undefined) return null;
+  const name = runners?.find(({ id }) => id === runner)?.name ?? runner;
+  return (
+    <p className={classes.narrowed}>
+      {name !== undefined && <span>{t.sessions.heldBy(name)}</span>}
+      {user !== undefined && <span>{t.sessions.ownedBy(user)}</span>}
+      <TextLink to="/app" search={({ search, state }) => ({ search, state })}>
+        {t.sessions.everybodys}
+      </TextLink>
+    </p>
   );
 }
 

@@ -1,11 +1,12 @@
 import "@mantine/core/styles/Checkbox.css";
-import { Button, Checkbox, Group, Modal, Stack, Text, TextInput } from "@mantine/core";
+import { Button, Checkbox, Group, Stack, Text, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { notifications } from "@mantine/notifications";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, ask } from "../../api/client";
 import { asProblem, problemOf } from "../../api/problem";
 import { t } from "../../texts";
+import { Dialog } from "../../ui/dialog";
 import { Loaded, ProblemAlert } from "../../ui/loaded";
 import { type Endpoint, EVENTS, endpointsQuery } from "./endpoints";
 
@@ -28,13 +29,7 @@ export function EndpointForm(props: {
     refetchOnWindowFocus: false,
   });
   return (
-    <Modal
-      opened
-      onClose={props.onClose}
-      title={id ? words.edit : words.create}
-      centered
-      closeButtonProps={{ "aria-label": t.common.close }}
-    >
+    <Dialog onClose={props.onClose} title={id ? words.edit : words.create}>
       {id ? (
         <Loaded query={now}>
           {({ endpoint, version }) => (
@@ -51,7 +46,7 @@ export function EndpointForm(props: {
       ) : (
         <Fields {...props} />
       )}
-    </Modal>
+    </Dialog>
   );
 }
 

@@ -1,8 +1,9 @@
-import { Group, Loader, Modal, Stack, Text } from "@mantine/core";
+import { Group, Loader, Stack, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { api, ask } from "../../api/client";
 import type { components } from "../../api/schema";
 import { t } from "../../texts";
+import { Dialog } from "../../ui/dialog";
 import { duration } from "../../ui/format";
 import { Loaded } from "../../ui/loaded";
 import { Badge } from "../../ui/page";
@@ -30,17 +31,11 @@ export function EndpointTest(props: { id: string; onClose: () => void }) {
     </Group>
   );
   return (
-    <Modal
-      opened
-      onClose={props.onClose}
-      title={words.title}
-      centered
-      closeButtonProps={{ "aria-label": t.common.close }}
-    >
+    <Dialog onClose={props.onClose} title={words.title}>
       <Loaded query={test} outline={running}>
         {(outcome) => <Outcome outcome={outcome} />}
       </Loaded>
-    </Modal>
+    </Dialog>
   );
 }
 

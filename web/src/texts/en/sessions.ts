@@ -19,6 +19,9 @@ export const sessions = {
     title: "Link your first number",
     text: "A session is one WhatsApp number on this gateway. Make one, scan its code with the phone, and send your first message.",
   },
+  heldBy: (runner: string) => `Those that ${runner} holds.`,
+  ownedBy: (user: string) => `Those of ${user}.`,
+  everybodys: "Show all",
   nothingFound: {
     title: "No session matches",
     text: "Try another name or number, or look at all states.",
