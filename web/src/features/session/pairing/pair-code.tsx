@@ -31,17 +31,19 @@ export function PairCode(props: { ask: (phone: string) => Promise<string> }) {
           error={missing && texts.missing}
           onChange={({ currentTarget }) => setPhone(currentTarget.value)}
         />
-        <div role="status" aria-live="polite">
-          {code.data && (
-            <>
-              <Text>{texts.code}</Text>
-              <output className={classes.pairCode}>{code.data}</output>
-            </>
-          )}
+        <div>
+          <Button type="submit" variant="default" loading={code.isPending}>
+            {code.data ? texts.fresh : texts.submit}
+          </Button>
+          <div role="status" aria-live="polite">
+            {code.data && (
+              <>
+                <Text mt="md">{texts.code}</Text>
+                <output className={classes.pairCode}>{code.data}</output>
+              </>
+            )}
+          </div>
         </div>
-        <Button type="submit" variant="default" loading={code.isPending}>
-          {code.data ? texts.fresh : texts.submit}
-        </Button>
       </Stack>
     </form>
   );

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { type Pairing, told, WAITING } from "./pairing";
+import { isLast, type Pairing, told, WAITING } from "./pairing";
 
 const CODE: Pairing = { phase: "code", image: "data:old", expiresAt: 5 };
 const qr = (more: object) => ({ event: "qr", data: { session: "shop", state: "pairing", ...more } });
@@ -33,3 +33,13 @@ it.each([
   ],
   ["what cannot be read changes nothing for the worse", WAITING, { event: "state", data: null }, WAITING],
 ] as const)("%s", (_, before, event, after) => expect(told(before, event, 1000)).toMatchObject(after));
+
+it("ends with the number, or when only another start leads on", () => {
+  const events = [
+    qr({ image: "data:a" }),
+    state("connected"),
+    { event: "linked", data: {} },
+    state("stopped"),
+  ];
+  expect(events.map(isLast)).toEqual([false, false, true, true]);
+});

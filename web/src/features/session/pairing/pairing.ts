@@ -39,3 +39,7 @@ export function told(before: Pairing, { event, data }: StreamEvent, skew: number
   // A state without a code: the one on show may still be good.
   return before.phase === "code" && now === "pairing" ? { ...before, lost: undefined } : WAITING;
 }
+
+/** Nothing comes after this event. After the state "connected" there does: which number it is. */
+export const isLast = (event: StreamEvent): boolean =>
+  event.event === "linked" || told(WAITING, event, 0).phase === "ended";

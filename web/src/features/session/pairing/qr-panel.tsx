@@ -5,6 +5,7 @@ import { type ReactNode, useEffect, useState } from "react";
 import { t } from "../../../texts";
 import { countdown, phone } from "../../../ui/format";
 import { ProblemAlert } from "../../../ui/loaded";
+import { wordOf } from "../../../ui/session-state";
 import type { Pairing } from "./pairing";
 import classes from "./qr-panel.module.css";
 
@@ -49,7 +50,7 @@ export function QrPanel(props: {
           {pairing.phase === "ended" && (
             <>
               <Title order={2} size="h3">
-                {texts.ended}
+                {pairing.state === "stopped" ? texts.ended : wordOf(pairing.state)}
               </Title>
               <Text mt="xs">{pairing.reason ? texts.stoppedBy(pairing.reason) : again.text}</Text>
             </>

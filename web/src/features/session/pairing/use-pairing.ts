@@ -2,7 +2,7 @@ import { useEffect, useState } from "react";
 import { noticeAnswer } from "../../../api/connection";
 import { follow } from "../../../api/stream";
 import { apiUrl } from "../../../base";
-import { type Pairing, told, WAITING } from "./pairing";
+import { isLast, type Pairing, told, WAITING } from "./pairing";
 
 /** Follows the linking of a number at `path` (`…/qr/events`); `attempt` counts how often it was begun. */
 export function usePairing(
@@ -32,7 +32,7 @@ export function usePairing(
             lost && (before.phase === "waiting" || before.phase === "code") ? { ...before, lost } : before,
           ),
         onRefused: (problem) => setPairing({ phase: "refused", problem }),
-        isLast: (event) => ["linked", "ended"].includes(told(WAITING, event, 0).phase),
+        isLast,
       },
       stop.signal,
     );
