@@ -3,6 +3,7 @@ import { useEffect, useRef } from "react";
 import { useMe } from "./features/login/me";
 import { t } from "./texts";
 import { Crashed } from "./ui/crashed";
+import { LinkButton } from "./ui/links";
 import { Loaded } from "./ui/loaded";
 import { EmptyState } from "./ui/page";
 import { Shell } from "./ui/shell";
@@ -17,9 +18,10 @@ export const rootRoute = createRootRoute({
 export const appRoute = createRoute({ getParentRoute: () => rootRoute, path: "/app", component: Guarded });
 
 function NotFound() {
+  const { title, text, action } = t.common.notFound;
   return (
     <main>
-      <EmptyState page title={t.common.notFound.title} text={t.common.notFound.text} />
+      <EmptyState page title={title} text={text} action={<LinkButton to="/app">{action}</LinkButton>} />
     </main>
   );
 }

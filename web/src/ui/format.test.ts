@@ -6,6 +6,8 @@ const NOW = Date.parse("2026-11-22T12:00:00Z");
 describe("ago", () => {
   it.each([
     ["2026-11-22T11:59:30Z", "just now"],
+    ["2026-11-22T12:00:03Z", "just now"],
+    ["2026-11-22T12:00:20Z", "in a moment"],
     ["2026-11-22T11:57:01Z", "2 minutes ago"],
     ["2026-11-21T11:00:00Z", "yesterday"],
     ["2026-11-22T12:45:00Z", "in 45 minutes"],

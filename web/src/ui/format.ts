@@ -14,11 +14,15 @@ const UNITS = [
   ["minute", 60],
 ] as const;
 
+/** Clocks differ by a little: what is nearer than this is now. */
+const NOW_SECONDS = 5;
+
 /** "3 minutes ago"; also of times to come. */
 export function ago(at: string | number, now: number): string {
   const seconds = (new Date(at).getTime() - now) / 1000;
   const unit = UNITS.find(([, length]) => Math.abs(seconds) >= length);
-  return unit ? relative.format(Math.trunc(seconds / unit[1]), unit[0]) : t.common.justNow;
+  if (unit) return relative.format(Math.trunc(seconds / unit[1]), unit[0]);
+  return seconds > NOW_SECONDS ? t.common.soon : t.common.justNow;
 }
 
 /** The moment, to the second, in the viewer's zone. */

@@ -2,32 +2,31 @@ import { useState } from "react";
 import { apiUrl } from "../base";
 import classes from "./picture.module.css";
 
-/** Somebody's picture, or their initial on a colour that stays the same. Says nothing that the name beside it does not. */
+/**
+ * Somebody's picture, over their initial on a colour that stays the same: that is what is seen until it comes, or when
+ * there is none. Says nothing that the name beside it does not.
+ */
 export function Picture(props: { path?: string | null; name: string; size?: number }) {
-  const [failed, setFailed] = useState<string>();
-  const size = props.size ?? 40;
-  if (props.path && failed !== props.path) {
-    const onError = () => setFailed(props.path ?? undefined);
-    return (
-      <img
-        className={classes.picture}
-        src={apiUrl(props.path)}
-        alt=""
-        width={size}
-        height={size}
-        loading="lazy"
-        decoding="async"
-        onError={onError}
-      />
-    );
-  }
+  const [loaded, setLoaded] = useState<string>();
+  const { path, name, size = 40 } = props;
   return (
     <span
       className={classes.initial}
       aria-hidden
-      style={{ width: size, height: size, fontSize: size * 0.42, "--hue": hue(props.name) }}
+      style={{ width: size, height: size, fontSize: size * 0.42, "--hue": hue(name) }}
     >
-      {[...props.name][0]?.toUpperCase()}
+      {[...name][0]?.toUpperCase()}
+      {path && (
+        <img
+          className={classes.picture}
+          src={apiUrl(path)}
+          alt=""
+          loading="lazy"
+          decoding="async"
+          data-loaded={loaded === path || undefined}
+          onLoad={() => setLoaded(path)}
+        />
+      )}
     </span>
   );
 }

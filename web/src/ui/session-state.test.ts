@@ -12,7 +12,7 @@ it.each([
   expect([toneOf(state), wordOf(state)]).toEqual([tone, word]);
 });
 
-it("advises only when somebody is needed, in the gateway's words if it has some", () => {
+it("advises only when somebody is needed, in the gateway's words where there are none of ours", () => {
   const states = {
     connected: undefined,
     logged_out: en.states.advice.logged_out,
@@ -21,8 +21,7 @@ it("advises only when somebody is needed, in the gateway's words if it has some"
   for (const [state, advice] of Object.entries(states)) {
     expect(adviceOf({ state, needs_person: state !== "connected" })).toBe(advice);
   }
-  expect(adviceOf({ state: "banned", needs_person: true, advice: "Wait until noon." })).toBe(
-    "Wait until noon.",
-  );
-  expect(adviceOf({ state: "banned", needs_person: false, advice: "Wait until noon." })).toBeUndefined();
+  expect(adviceOf({ state: "banned", needs_person: true, advice: "Wait." })).toBe(en.states.advice.banned);
+  expect(adviceOf({ state: "new", needs_person: true, advice: "Wait." })).toBe("Wait.");
+  expect(adviceOf({ state: "new", needs_person: false, advice: "Wait." })).toBeUndefined();
 });

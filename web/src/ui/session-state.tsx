@@ -15,7 +15,10 @@ export const toneOf = (state: string): Tone => TONES[state] ?? "bad";
 export const wordOf = (state: string): string =>
   (t.states.words as Record<string, string>)[state] ?? state.replaceAll("_", " ");
 
-/** What to do, in one sentence; nothing when nobody is needed. The gateway's own advice comes first. */
+/**
+ * What to do, in one sentence; nothing when nobody is needed. In words of ours, which are short and in the viewer's
+ * language; in the gateway's for what a later version of it adds.
+ */
 export function adviceOf(session: {
   state: string;
   needs_person: boolean;
@@ -23,7 +26,7 @@ export function adviceOf(session: {
 }): string | undefined {
   if (!session.needs_person) return undefined;
   return (
-    session.advice || (t.states.advice as Record<string, string>)[session.state] || t.states.adviceOtherwise
+    (t.states.advice as Record<string, string>)[session.state] || session.advice || t.states.adviceOtherwise
   );
 }
 

@@ -1,5 +1,5 @@
 import { Link } from "@tanstack/react-router";
-import { ArrowDownLeft, ArrowUpRight, TriangleAlert } from "lucide-react";
+import { ArrowDownLeft, ArrowUpRight } from "lucide-react";
 import { memo } from "react";
 import type { ListedSession } from "../../api/types";
 import { t } from "../../texts";
@@ -44,7 +44,6 @@ export const SessionRow = memo(function SessionRow(props: {
         </div>
         {advice ? (
           <div className={classes.advice} title={advice}>
-            <TriangleAlert size={14} aria-hidden />
             {advice}
           </div>
         ) : (

@@ -7,6 +7,7 @@ import { useCallback, useMemo, useState } from "react";
 import { t } from "../../texts";
 import { Confirm } from "../../ui/confirm";
 import { count } from "../../ui/format";
+import { LinkButton } from "../../ui/links";
 import { Loaded } from "../../ui/loaded";
 import { Card, EmptyState } from "../../ui/page";
 import { type Delivery, deliveriesQuery, replayAll } from "./deliveries";
@@ -72,6 +73,11 @@ function Pages(props: {
         icon={<ListChecks size={40} aria-hidden />}
         title={words.empty.title}
         text={words.empty.text}
+        action={
+          <LinkButton variant="default" to="/app/webhooks">
+            {words.empty.action}
+          </LinkButton>
+        }
       />
     );
   }

@@ -11,7 +11,7 @@ import { useReplay } from "./use-replay";
 
 const words = t.webhooks.deliveries;
 const HEIGHT = 68;
-const PHONE_HEIGHT = 132;
+const PHONE_HEIGHT = 144;
 
 export function DeliveryList(props: { rows: Delivery[]; onEnd: () => void }) {
   const phone = useMediaQuery("(max-width: 48em)", undefined, { getInitialValueInEffect: false });
@@ -58,9 +58,11 @@ function Row(props: { delivery: Delivery }) {
 function outcome(delivery: Delivery) {
   const { state, last_status, last_error, next_attempt_at } = delivery;
   if (state === "pending" && next_attempt_at) {
+    const last = last_status ?? last_error;
     return (
       <>
-        {last_status ?? last_error} {words.next} <Ago at={next_attempt_at} />
+        {words.next} <Ago at={next_attempt_at} />
+        {last && ` · ${last}`}
       </>
     );
   }

@@ -30,7 +30,8 @@ export function EndpointCard(props: { endpoint: Endpoint; onSecret: (secret: str
         <Group justify="space-between" align="start" wrap="nowrap">
           <div className={classes.words}>
             <Text size="xs" c="dimmed">
-              {words.kinds[endpoint.kind] ?? endpoint.kind}
+              {words.kinds[endpoint.kind] ?? endpoint.kind} ·{" "}
+              {endpoint.signed ? words.signed : words.notSigned}
             </Text>
             <Text component="h2" fw={600} className={classes.url}>
               {endpoint.url}
@@ -110,7 +111,6 @@ function EndpointFacts(props: { endpoint: Endpoint }) {
             words.noneYet
           ),
         ],
-        [words.signature, endpoint.signed ? words.signed : words.notSigned],
         endpoint.previous_secret_until && [
           words.secretBefore,
           <Ago key="until" at={endpoint.previous_secret_until} />,

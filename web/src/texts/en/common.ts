@@ -23,6 +23,7 @@ export const common = {
   tryingAgain: "Trying again …",
   never: "never",
   justNow: "just now",
+  soon: "in a moment",
   none: "none",
   connection: {
     slow: "The gateway is slow to answer …",
@@ -31,6 +32,7 @@ export const common = {
   notFound: {
     title: "There is no such page",
     text: "The address may be mistyped, or what it showed is gone.",
+    action: "To the sessions",
   },
   crashed: {
     title: "This page failed",

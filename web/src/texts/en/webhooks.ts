@@ -27,7 +27,6 @@ export const webhooks = {
     disabled: "Off",
     failing: "Failing",
     hears: "Hears of",
-    signature: "Signature",
     signed: "signed",
     notSigned: "not signed",
     secretBefore: "The secret before still signs, ends",
@@ -107,7 +106,7 @@ export const webhooks = {
     list: "Deliveries, the newest first",
     removedSession: "removed session",
     attempts: (count: number) => (count === 1 ? "1 attempt" : `${count} attempts`),
-    next: "next",
+    next: "next attempt",
     replay: "Replay",
     replayOne: (event: string, session: string) => `Replay: ${event}, ${session}`,
     replayAll: "Replay all given up",
@@ -123,6 +122,7 @@ export const webhooks = {
     empty: {
       title: "No deliveries",
       text: "Each event of a session that an endpoint wants to hear of shows here, with what became of it. Send a test, or write to one of your numbers.",
+      action: "To the endpoints",
     },
     noneMatch: {
       title: "None match",

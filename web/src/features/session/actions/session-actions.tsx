@@ -1,7 +1,7 @@
 import { ActionIcon, Button, Group, Menu } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useNavigate } from "@tanstack/react-router";
+import { useMatchRoute, useNavigate } from "@tanstack/react-router";
 import { EllipsisVertical, LogOut, Play, QrCode, RotateCw, Share2, Square } from "lucide-react";
 import { useState } from "react";
 import { api, ask } from "../../../api/client";
@@ -26,6 +26,7 @@ export function SessionActions({ session }: { session: Session }) {
   const [sharing, setSharing] = useState(false);
   const act = useActions(session.name);
   const start = useStart(session.name);
+  const linking = useMatchRoute()({ to: "/app/sessions/$name/link" });
   const running = session.wanted && session.state !== "stopped";
   const texts = t.session.actions;
   const put = (next: Question) => () => {
@@ -36,13 +37,15 @@ export function SessionActions({ session }: { session: Session }) {
   return (
     <Group gap="xs">
       {!session.credentials_present && session.state !== "connected" ? (
-        <LinkButton
-          to="/app/sessions/$name/link"
-          params={{ name: session.name }}
-          leftSection={<QrCode size={18} aria-hidden />}
-        >
-          {texts.link}
-        </LinkButton>
+        !linking && (
+          <LinkButton
+            to="/app/sessions/$name/link"
+            params={{ name: session.name }}
+            leftSection={<QrCode size={18} aria-hidden />}
+          >
+            {texts.link}
+          </LinkButton>
+        )
       ) : running ? (
         <Button variant="default" leftSection={<RotateCw size={16} aria-hidden />} onClick={put("restart")}>
           {texts.restart}

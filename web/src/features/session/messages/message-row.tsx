@@ -53,7 +53,7 @@ export const MessageRow = memo(function MessageRow(props: { session: string; mes
         {message.state === "failed" && (
           <div className={classes.failure}>{failureInWords(message.error?.code, message.error?.reason)}</div>
         )}
-        <div className={classes.acts}>
+        <div className={classes.acts} data-over={message.state === "failed" || undefined}>
           {message.media?.state === "missing" && <span className={classes.act}>{texts.missing}</span>}
           {message.media?.state === "pending" && <span className={classes.act}>{texts.pending}</span>}
           {message.media?.path && (

@@ -5,10 +5,12 @@ it.each([
   [0, 4],
   [Number.NaN, 4],
   [5, 6],
-  [11, 20],
+  [11, 12],
+  [17, 20],
   [37, 40],
   [68, 80],
-  [1_001, 2_000],
+  [210, 300],
+  [1_001, 1_200],
 ])("an axis for %d ends at %d", (value, end) => expect(niceMax(value)).toBe(end));
 
 it.each([

@@ -2,7 +2,7 @@
 export function niceMax(value: number): number {
   if (!(value > 4)) return 4;
   const power = 10 ** Math.floor(Math.log10(value));
-  const factor = [1, 2, 4, 6, 8, 10].find((factor) => value <= factor * power) ?? 10;
+  const factor = [1, 1.2, 1.6, 2, 3, 4, 6, 8, 10].find((factor) => value <= factor * power) ?? 10;
   return factor * power;
 }
 
