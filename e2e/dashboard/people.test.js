@@ -112,7 +112,51 @@ test("a webhook that fails is seen, and is replayed", async () => {
   await page.getByText("Delivered", { exact: true }).waitFor();
   const arrived = receiver.received.slice(before).filter(({ body }) => body.message === "first order");
   assert.equal(arrived.length, 1);
-  assert.ok(arrived[0].headers["webhook-signature"]);
+  assert.equal(arrived[0].headers["webhook-signature"].split(" ").length, 1);
+
+  // While the signing secret is changed, both sign.
+  await goTo(page, "Webhooks");
+  await page.getByRole("button", { name: `More about ${receiver.url}` }).click();
+  await page.getByRole("menuitem", { name: "New signing secret" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "New signing secret" }).click();
+  await page.getByText(/^whsec_/).waitFor();
+  await page.getByRole("dialog").getByRole("button", { name: "Close" }).last().click();
+  await phones.say("628110000022", "628110000021", "second order");
+  const second = await eventually("the second order", () =>
+    receiver.received.find(({ body }) => body.message === "second order"));
+  assert.equal(second.headers["webhook-signature"].split(" ").length, 2);
+  assert.deepEqual(faults, []);
+});
+
+test("webhooks carry a name and a password, or a token", async () => {
+  const receiver = await new Receiver().start();
+  await rest("POST", "/admin/users", { username: "wira", password: "wira:pass" });
+  const { page, faults } = await open();
+  await logIn(page, "wira", "wira:pass", "/app/webhooks");
+  await page.getByLabel("Callback address").fill(receiver.url);
+  await page.getByRole("button", { name: "Save" }).click();
+  await sees(page, "The callback is saved.");
+  const carried = async () => {
+    await goTo(page, "Webhooks");
+    const before = receiver.received.length;
+    await page.getByRole("button", { name: "Send a test" }).last().click();
+    await page.getByRole("dialog").getByText(/^Delivered: it answered 200/).waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("link", { name: "Authentication" }).click();
+    return receiver.received.slice(before).at(-1).headers.authorization;
+  };
+  const choose = async (kind, fields) => {
+    await page.getByRole("combobox", { name: "Kind" }).click();
+    await page.getByRole("option", { name: kind }).click();
+    for (const [name, value] of Object.entries(fields)) await page.getByLabel(name, { exact: true }).fill(value);
+    await page.getByRole("button", { name: "Save" }).click();
+    await sees(page, "The authentication is saved.");
+  };
+  assert.equal(await carried(), undefined);
+  await choose("Name and password", { "User name": "shop", Password: "s3cret" });
+  assert.equal(await carried(), `Basic ${Buffer.from("shop:s3cret").toString("base64")}`);
+  await choose("Token", { Token: "a-token-of-theirs" });
+  assert.equal(await carried(), "Bearer a-token-of-theirs");
   assert.deepEqual(faults, []);
 });
 
@@ -184,6 +228,11 @@ test("a user is made, and sees only their own", async () => {
   // Another password: she is out at once, wherever she was.
   await page.getByRole("link", { name: "anna", exact: true }).click();
   await page.getByRole("link", { name: "anna_shop" }).waitFor();
+  await page.getByLabel("Callback address").fill("http://127.0.0.1:9/annas");
+  await page.getByRole("button", { name: "Save" }).first().click();
+  await sees(page, "It is saved.");
+  const { callback_url } = (await rest("GET", "/dashboard/session-info", undefined, "anna:anna:pass")).data;
+  assert.equal(callback_url, "http://127.0.0.1:9/annas");
   await page.getByLabel("New password").fill("another:pass");
   await page.getByRole("button", { name: "Set the password" }).click();
   await sees(page, "The password is changed.");

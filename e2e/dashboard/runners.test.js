@@ -1,13 +1,13 @@
-// A runner is drained from the page, on a gateway of several processes.
+// Sessions are moved and a runner is drained from the page, on a gateway of several processes.
 
 import assert from "node:assert/strict";
 import { after, afterEach, test } from "node:test";
-import { close, closePages, eventually, link, logIn, open, rest, sees } from "./stage.js";
+import { close, closePages, confirm, eventually, goTo, link, logIn, open, rest, sees } from "./stage.js";
 
 after(close);
 afterEach(closePages);
 
-test("a runner is drained, and its sessions are seen to go", async () => {
+test("a session is moved, a runner is drained, and its sessions are seen to go", async () => {
   for (let n = 1; n <= 4; n += 1) await link(`number-${n}`, `62811000010${n}`);
   const { page, faults } = await open();
   await logIn(page, "admin", "admin", "/app/admin");
@@ -19,8 +19,27 @@ test("a runner is drained, and its sessions are seen to go", async () => {
     return data.find(({ sessions }) => sessions > 0);
   });
   const other = holder.name === "runner-1" ? "runner-2" : "runner-1";
+  const [moved] = (await rest("GET", `/sessions?runner=${holder.id}`)).data;
+  const dialog = page.getByRole("dialog");
+  await page.getByRole("button", { name: "Move a session" }).click();
+  await dialog.getByLabel("Session").fill(moved.name);
+  await page.getByRole("option", { name: moved.name }).click();
+  await dialog.getByRole("combobox", { name: "To" }).click();
+  await page.getByRole("option", { name: other }).click();
+  await dialog.getByRole("button", { name: "Move a session" }).click();
+  await sees(page, `${moved.name} is on its way.`);
+  // Who holds what is a list of sessions.
+  const theirs = runners.getByRole("listitem").filter({ hasText: other });
+  await theirs.getByRole("link", { name: /^[1-4] of/ }).click();
+  await sees(page, `Those that ${other} holds.`);
+  await page.getByRole("list", { name: "Sessions" }).getByText(moved.name).waitFor();
+  await page.getByRole("link", { name: "Show all" }).click();
+  await eventually("all of them", async () =>
+    (await page.getByRole("list", { name: "Sessions" }).getByRole("listitem").count()) === 4);
+  await goTo(page, "Admin");
+
   await runners.getByRole("button", { name: `Drain ${holder.name}` }).click();
-  await page.getByRole("dialog").getByRole("button", { name: "Drain" }).click();
+  await confirm(page, "Drain");
   const row = runners.getByRole("listitem").filter({ hasText: holder.name });
   await row.getByText("Draining").waitFor();
   await row.getByText("0 of").waitFor();
@@ -35,10 +54,19 @@ test("a runner is drained, and its sessions are seen to go", async () => {
   await page.keyboard.press("Escape");
 
   await page.getByRole("button", { name: "Move a session" }).click();
-  const dialog = page.getByRole("dialog");
   await dialog.getByLabel("Session").fill("number-3");
   await page.getByRole("option", { name: "number-3" }).click();
   await dialog.getByRole("button", { name: "Move a session" }).click();
   await dialog.getByRole("alert").waitFor();
+  await page.keyboard.press("Escape");
+
+  await page.getByRole("link", { name: "Audit log" }).click();
+  const log = page.getByRole("table");
+  await log.getByRole("row", { name: /Session moved/ }).getByText(moved.name).waitFor();
+  await log.getByText("Runner drained").waitFor();
+  await page.getByRole("combobox", { name: "What" }).click();
+  await page.getByRole("option", { name: "Session moved" }).click();
+  await log.getByText("Runner drained").waitFor({ state: "detached" });
+  await log.getByText("Session moved").waitFor();
   assert.deepEqual(faults, []);
 });

@@ -172,6 +172,19 @@ export async function goTo(page, place) {
   await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: place, exact: true }).click();
 }
 
+/** Does with a session what is in the menu of its page. */
+export async function act(page, item) {
+  await page.getByRole("button", { name: "Actions" }).click();
+  await page.getByRole("menuitem", { name: item }).click();
+}
+
+/** Answers what is asked with one of its buttons. */
+export async function confirm(page, answer) {
+  const dialog = page.getByRole("dialog");
+  await dialog.getByRole("button", { name: answer, exact: true }).click();
+  await dialog.waitFor({ state: "detached" });
+}
+
 /** An element that says these words, soon. */
 export async function sees(page, words, options) {
   await page.getByText(words, options).first().waitFor();

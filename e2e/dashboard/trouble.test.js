@@ -172,6 +172,7 @@ test("a code that nobody scans is said to have run out", async () => {
   const first = await code.getAttribute("src");
   await eventually("another code", async () => (await code.getAttribute("src")) !== first, 90_000);
   await rest("POST", "/session/unscanned/stop");
+  await sees(page, "The code ran out");
   await page.getByRole("button", { name: "Show a new code" }).click();
   await code.waitFor();
   assert.deepEqual(faults, []);

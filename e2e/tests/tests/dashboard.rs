@@ -49,6 +49,16 @@ async fn people_do_what_they_do_all_day(#[case] screen: &str) {
     run("people.test.js", &world, &url, &[("SCREEN", screen)]).await;
 }
 
+#[rstest]
+#[case::messages_on_a_desktop("messages.test.js", "desktop")]
+#[case::linking_on_a_phone("linking.test.js", "phone")]
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_are_linked_and_send_everything(#[case] program: &str, #[case] screen: &str) {
+    let world = World::new(Storage::Sqlite).await;
+    let (_gateway, url) = start(&world).await;
+    run(program, &world, &url, &[("SCREEN", screen)]).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_goes_wrong_is_said() {
     let world = World::new(Storage::Sqlite).await;
