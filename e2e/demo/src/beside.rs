@@ -60,7 +60,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Problem> {
     let api = Api::new(&arguments.gateway, &arguments.password)?;
     let shown = async {
         wait_for(&api).await?;
-        show(&api, &whatsapp, |anna, budi| Scene {
+        show(&api, &whatsapp, false, |anna, budi| Scene {
             gateway: arguments.shown_gateway.clone(),
             password: "$ADMIN_PASSWORD".to_owned(),
             control: arguments.shown_control.clone(),

@@ -39,6 +39,9 @@ struct Arguments {
     /// Where webhooks go, such as <http://localhost:3000>; without it they are shown here.
     #[arg(long)]
     webhooks: Option<String>,
+    /// Leave the codes of further sessions to be scanned by hand: `POST /scan` of the control API.
+    #[arg(long)]
+    leave_codes: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -93,7 +96,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(Arguments { port, webhooks, command }: Arguments) -> Result<(), Problem> {
+async fn run(Arguments { port, webhooks, leave_codes, command }: Arguments) -> Result<(), Problem> {
     let _logging = telemetry::init(&telemetry::TelemetryOptions {
         logs: telemetry::Logs {
             format: telemetry::Format::Text,
@@ -152,7 +155,7 @@ async fn run(Arguments { port, webhooks, command }: Arguments) -> Result<(), Pro
             ended?;
             return Ok(());
         }
-        shown = show(&api, &whatsapp, |anna, budi| Scene {
+        shown = show(&api, &whatsapp, leave_codes, |anna, budi| Scene {
             gateway: format!("http://localhost:{port}"),
             password: api::PASSWORD.to_owned(),
             control: whatsapp.control_url(),
@@ -177,10 +180,11 @@ async fn run(Arguments { port, webhooks, command }: Arguments) -> Result<(), Pro
     outcome
 }
 
-/// Links the two, says what to do, and scans whatever is on offer from then on.
+/// Links the two, says what to do, and scans whatever is on offer from then on, unless it is to be left.
 async fn show(
     api: &Api,
     whatsapp: &FakeWhatsApp,
+    leave_codes: bool,
     scene: impl FnOnce(String, String) -> Scene,
 ) -> Result<(), Problem> {
     say(format_args!("starting: linking anna and budi …"));
@@ -188,6 +192,9 @@ async fn show(
     let [anna, budi] = phones.link_first_two().await?;
     whatsapp.create_account(phones::FRIEND).await.set_push_name("Citra");
     console::introduce(&scene(anna, budi));
+    if leave_codes {
+        std::future::pending::<()>().await;
+    }
     phones.watch().await;
     Ok(())
 }

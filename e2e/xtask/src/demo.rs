@@ -22,13 +22,15 @@ pub(crate) struct Demo {
 }
 
 impl Demo {
-    pub(crate) fn start() -> Result<Self, String> {
+    /// Starts it with these arguments.
+    pub(crate) fn start(arguments: &[&str]) -> Result<Self, String> {
         let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
         let port = free.map_err(|error| format!("no free port: {error}"))?.port();
         // It was built beside us.
         let us = env::current_exe().map_err(|error| error.to_string())?;
         let mut command = Command::new(us.with_file_name("demo"));
-        command.args(["--port", &port.to_string()]).stdin(Stdio::null()).stdout(Stdio::piped());
+        command.args(["--port", &port.to_string()]).args(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().map_err(|error| format!("demo did not start: {error}"))?;
         let mut lines = step::lines(&mut child);
         let limit = Limit::of(&child, LIMIT);

@@ -15,7 +15,7 @@ pub(crate) fn run() -> Outcome {
         Ok(program) => program,
         Err(outcome) => return outcome,
     };
-    let demo = match Demo::start() {
+    let demo = match Demo::start(&[]) {
         Ok(demo) => demo,
         Err(problem) => return Outcome::Failed(problem),
     };
