@@ -10,6 +10,7 @@ mod fetching;
 mod inbox;
 mod lifecycle;
 mod outbox;
+mod reading;
 mod receipts;
 mod sending;
 mod undone;

@@ -20,6 +20,7 @@ use whatsapp::Client;
 
 use super::{
     outbox::Outbox,
+    reading::{From, Reading, Run},
     undone::{Undone, Verdict},
 };
 use crate::media::Media;
@@ -58,54 +59,6 @@ struct Waiting {
     replies: Vec<Reply>,
     /// The first run that must find the message, if it is still to be sent.
     run: u64,
-}
-
-/// What is being read from storage, and what should be read next.
-#[derive(Default)]
-struct Reading {
-    under_way: bool,
-    /// A run that has more to read.
-    unfinished: Option<Run>,
-    wanted: Option<From>,
-    /// Runs that have begun.
-    runs: u64,
-    /// What storage has noted while something was being read, which may still come up in that.
-    noted: Vec<MessageId>,
-}
-
-/// All that is stored behind a place, page by page.
-#[derive(Debug, Clone, Copy)]
-struct Run {
-    number: u64,
-    from: From,
-    /// Where the next page begins.
-    position: i64,
-}
-
-impl Reading {
-    /// The run to read the next page of, if one is wanted.
-    fn next(&mut self, read_to: i64) -> Option<Run> {
-        let unfinished = self.unfinished.take();
-        unfinished.or_else(|| {
-            let from = self.wanted.take()?;
-            self.runs += 1;
-            let position = if from == From::Start { 0 } else { read_to };
-            Some(Run { number: self.runs, from, position })
-        })
-    }
-
-    const fn is_wanted(&self) -> bool {
-        self.wanted.is_some() || self.unfinished.is_some()
-    }
-}
-
-/// Where to read from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum From {
-    /// Behind what was read last.
-    Here,
-    /// The beginning: also what was stored late.
-    Start,
 }
 
 enum Done {
@@ -155,7 +108,7 @@ impl Sending {
             reply.send(&SessionReply::NotConnected);
             return;
         }
-        let run = self.reading.runs + 1;
+        let run = self.reading.next_number();
         self.waiting.entry(id).or_insert(Waiting { replies: Vec::new(), run }).replies.push(reply);
         if self.outbox.knows(id) {
             return;
@@ -224,9 +177,7 @@ impl Sending {
                 span.in_scope(|| self.was_sent(&message, outcome, took));
             }
             Done::Noted { id, reply } => {
-                if self.reading.under_way {
-                    self.reading.noted.push(id);
-                } else {
+                if !self.reading.keeps(id) {
                     self.outbox.forget(id);
                 }
                 if let Some(reply) = reply {
@@ -242,16 +193,15 @@ impl Sending {
     }
 
     fn read(&mut self, from: From) {
-        self.reading.wanted = self.reading.wanted.max(Some(from));
+        self.reading.want(from);
         self.start_reading();
     }
 
     fn start_reading(&mut self) {
-        if self.reading.under_way || self.outbox.len() >= MOST_HELD {
+        if self.outbox.len() >= MOST_HELD {
             return;
         }
         let Some(run) = self.reading.next(self.outbox.read_to()) else { return };
-        self.reading.under_way = true;
         let (database, session) = (self.database.clone(), self.fence.session);
         self.work.spawn(async move {
             Done::Read { run, messages: database.queued_messages(session, run.position, PAGE).await }
@@ -259,22 +209,23 @@ impl Sending {
     }
 
     fn was_read(&mut self, run: Run, messages: storage::Result<Vec<Message>>) {
-        self.reading.under_way = false;
-        match messages {
+        let noted = match messages {
             Ok(messages) => {
-                let more = messages.last().filter(|_| messages.len() >= PAGE as usize);
-                self.reading.unfinished = more.map(|last| Run { position: last.position, ..run });
+                let last = messages.last().filter(|_| messages.len() >= PAGE as usize);
+                let more = last.map(|last| last.position);
                 self.outbox.add(messages);
-                if self.reading.unfinished.is_none() {
+                if more.is_none() {
                     self.seek(run);
                 }
+                self.reading.was_read(run, more)
             }
             Err(error) => {
                 tracing::warn!(session.id = %self.fence.session, %error, "stored messages could not be read");
                 self.answer_everybody(&SessionReply::NotConnected);
+                self.reading.was_read(run, None)
             }
-        }
-        for id in std::mem::take(&mut self.reading.noted) {
+        };
+        for id in noted {
             self.outbox.forget(id);
         }
         self.start_reading();
@@ -287,11 +238,13 @@ impl Sending {
             .iter_mut()
             .filter(|(id, waiting)| waiting.run <= run.number && !self.outbox.knows(**id));
         for (id, waiting) in missing {
-            // Once is enough.
-            waiting.run = if run.from == From::Here { self.reading.runs + 1 } else { u64::MAX };
             match run.from {
-                From::Here => self.reading.wanted = Some(From::Start),
+                From::Here => {
+                    waiting.run = self.reading.next_number();
+                    self.reading.want(From::Start);
+                }
                 From::Start => {
+                    waiting.run = u64::MAX;
                     let (database, id) = (self.database.clone(), *id);
                     self.work.spawn(async move {
                         let message = database.message(id).await;
