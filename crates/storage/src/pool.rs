@@ -88,7 +88,8 @@ impl<C: Poolable> Manager for Opening<C> {
     type Error = sqlx::Error;
 
     async fn create(&self) -> Result<Resting<C>, sqlx::Error> {
-        let connection = self.0.connect().await?;
+        // Boxed: everybody who waits for a connection would carry the room for this.
+        let connection = Box::pin(self.0.connect()).await?;
         Ok(Resting { connection, well: Instant::now(), unfinished: false, relaxed: false })
     }
 
@@ -96,7 +97,7 @@ impl<C: Poolable> Manager for Opening<C> {
     async fn recycle(&self, resting: &mut Resting<C>, _: &Metrics) -> RecycleResult<sqlx::Error> {
         resting.roll_back().await.map_err(RecycleError::Backend)?;
         if resting.well.elapsed() >= TRUSTED {
-            resting.connection.ping().await.map_err(RecycleError::Backend)?;
+            Box::pin(resting.connection.ping()).await.map_err(RecycleError::Backend)?;
             resting.well = Instant::now();
         }
         Ok(())

@@ -4,7 +4,7 @@ use axum::{
     extract::{Path, rejection::PathRejection},
     http::StatusCode,
 };
-use domain::session::{InvalidName, Session, full_name};
+use domain::session::{Session, full_name};
 use storage::Database;
 
 use crate::{
@@ -71,10 +71,7 @@ answers_as_problem!(LookupError);
 
 /// The full name of what a caller calls `given`, if that can be a session's.
 pub(crate) fn full(caller: &Caller, given: &str) -> Option<String> {
-    match full_name(&caller.username, caller.is_admin, given) {
-        Ok(full) => Some(full),
-        Err(InvalidName::Empty | InvalidName::TooLong | InvalidName::Forbidden) => None,
-    }
+    full_name(&caller.username, caller.is_admin, given).ok()
 }
 
 /// Looks up what a caller calls `given`.
