@@ -85,13 +85,13 @@ impl Happened {
     }
 }
 
-/// The events of one client. They wait here until they are read.
+/// The events of one client. They wait here until they are read. Boxed, for a queue has room for 32 from the start.
 #[derive(Debug)]
-pub struct Events(pub(crate) mpsc::UnboundedReceiver<Happened>);
+pub struct Events(pub(crate) mpsc::UnboundedReceiver<Box<Happened>>);
 
 impl Events {
     /// The next event; `None` when the client is gone.
     pub async fn next(&mut self) -> Option<Happened> {
-        self.0.recv().await
+        self.0.recv().await.map(|happened| *happened)
     }
 }

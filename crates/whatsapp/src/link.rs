@@ -18,7 +18,7 @@ pub(crate) struct Link {
     pub(crate) lease: Arc<dyn Lease>,
     pub(crate) acks: Acks,
     pub(crate) ratchet: Ratchet,
-    events: mpsc::UnboundedSender<Happened>,
+    events: mpsc::UnboundedSender<Box<Happened>>,
     ready: AtomicBool,
     /// A final event was told: nothing more is done.
     finished: AtomicBool,
@@ -52,7 +52,7 @@ pub(crate) struct End {
 }
 
 impl Link {
-    pub(crate) fn new(lease: Arc<dyn Lease>, events: mpsc::UnboundedSender<Happened>) -> Self {
+    pub(crate) fn new(lease: Arc<dyn Lease>, events: mpsc::UnboundedSender<Box<Happened>>) -> Self {
         Self {
             lease,
             acks: Acks::default(),
@@ -74,7 +74,7 @@ impl Link {
             self.ready.store(false, Ordering::Release);
         }
         // The owner may have gone; then nobody needs to know.
-        let _ = self.events.send(happened);
+        let _ = self.events.send(Box::new(happened));
     }
 
     /// Messages can be sent.
