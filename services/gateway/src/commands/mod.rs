@@ -54,5 +54,11 @@ pub(crate) fn print(text: impl Display) -> Result<(), Failure> {
 
 /// Runs something that waits.
 pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::running)?.block_on(work)
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        // Answers of the database come from threads that are none of the runtime's: with the default such an answer
+        // waits behind up to 60 tasks.
+        .global_queue_interval(4)
+        .build();
+    runtime.map_err(Failure::running)?.block_on(work)
 }
