@@ -4,7 +4,7 @@
 //! says something to a number. A text is accepted when the caller heard so; from then on it must arrive.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -58,10 +58,13 @@ struct Book {
     answered: AtomicUsize,
     queued: AtomicUsize,
     /// Answers of 4xx and 5xx.
-    refused: Mutex<HashMap<u16, usize>>,
+    refused: Mutex<Refusals>,
     /// Requests without an answer.
     unanswered: AtomicUsize,
 }
+
+/// How often requests were refused, by status and code, as in `503 not_ready`.
+pub type Refusals = BTreeMap<String, usize>;
 
 /// What became of all texts.
 #[derive(Debug, Default)]
@@ -78,7 +81,7 @@ pub struct Count {
     pub doubled_webhooks: Vec<String>,
     /// Attempts beyond the first that a receiver saw.
     pub repeated_webhooks: usize,
-    pub refused: HashMap<u16, usize>,
+    pub refused: Refusals,
     pub unanswered: usize,
     pub queued: usize,
     pub out_times: Vec<Duration>,
@@ -234,6 +237,9 @@ impl Count {
         report.count("texts answered 202", self.queued);
         let refused: usize = self.refused.values().sum();
         report.count("requests answered with an error", refused);
+        for (answer, times) in &self.refused {
+            report.count(format!("requests answered {answer}"), *times);
+        }
         report.count("requests without an answer", self.unanswered);
         report.times("from request to phone", &mut self.out_times);
         report.times("from phone to webhook", &mut self.webhook_times);
@@ -278,7 +284,11 @@ impl Out {
                     self.book.out.lock().insert(text, began);
                     return;
                 }
-                Ok(answer) => *self.book.refused.lock().entry(answer.status).or_default() += 1,
+                Ok(answer) => {
+                    let code = answer.json["code"].as_str().unwrap_or("without a code");
+                    let answer = format!("{} {code}", answer.status);
+                    *self.book.refused.lock().entry(answer).or_default() += 1;
+                }
                 Err(_) => drop(self.book.unanswered.fetch_add(1, Ordering::Relaxed)),
             }
             tokio::time::sleep(AGAIN).await;

@@ -16,6 +16,9 @@ use serde_json::json;
 use super::{RECOVERY, gaps};
 use crate::{audit::Hold, report::Report, stage::Stage};
 
+/// What an API answers that waits for its database.
+const STARTING: &str = "503 not_ready";
+
 /// How long a session is off line when it is handed over.
 const HANDED_OVER: Duration = Duration::from_secs(2);
 
@@ -60,7 +63,11 @@ pub(super) async fn rolling(stage: &mut Stage, report: &mut Report) {
     }
     report.promise(codes.iter().all(|code| *code == Some(0)), || format!("they ended with {codes:?}"));
     stage.pass(stage.plan.settle).await;
-    traffic.end(&stage.webhooks).await.report(report);
+    let mut count = traffic.end(&stage.webhooks).await;
+    // The clients do not look whether an API is ready, as an ingress does: one that starts says so, and takes nothing.
+    let refused: Vec<_> = count.refused.keys().filter(|answer| *answer != STARTING).collect();
+    report.promise(refused.is_empty(), || format!("requests failed: {refused:?}"));
+    count.report(report);
     stage.well(RECOVERY).await;
     gaps(stage, report, since, HANDED_OVER);
 }
