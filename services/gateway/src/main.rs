@@ -7,7 +7,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 use mimalloc::MiMalloc;
 
-/// Faster than the system's, and closer to what sessions really need: docs/benchmarks.md.
+/// Faster than the system's, and each session takes less of it: docs/benchmarks.md.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
