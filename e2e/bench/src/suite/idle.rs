@@ -17,11 +17,11 @@ use crate::{
 /// The smaller fleet that the larger one is compared with.
 const FEW: u64 = 200;
 
-/// How long a fleet is left alone at least before its memory is read, and how long at most.
+/// How long a fleet is left alone at least before its memory is read, and how long each session may add at most.
 const SETTLE: Duration = Duration::from_secs(10);
-const LONGEST_SETTLE: Duration = Duration::from_mins(2);
+const LONGEST_SETTLE_EACH: Duration = Duration::from_millis(200);
 
-/// Nothing goes on any more when this part of a core is used, over this time.
+/// Nothing goes on any more when each thousand sessions use less than this part of a core, over this time.
 const QUIET: f64 = 0.05;
 const LOOK_EVERY: Duration = Duration::from_secs(3);
 
@@ -43,17 +43,22 @@ pub(crate) async fn run(plan: &Plan) -> Result<Report> {
         let (added, total) = (part.end - part.start, part.end);
         let taken = fleet::link(&whatsapp, &gateway, part).await?;
         report.figure(format!("linking {added} sessions"), taken.as_secs_f64(), "s");
-        after_linking.push(settled(&gateway).await?);
+        after_linking.push(settled(&gateway, total).await?.resident);
         let connected = restart(&mut gateway, &whatsapp, total).await?;
         report.figure(format!("connecting {total} sessions after a restart"), connected.as_secs_f64(), "s");
-        after_restart.push(settled(&gateway).await?);
+        let rest = settled(&gateway, total).await?;
+        report.figure(format!("until {total} sessions are at rest"), rest.after.as_secs_f64(), "s");
+        if !rest.reached {
+            report.note(format!("{total} sessions were not at rest yet when they were measured"));
+        }
+        after_restart.push(rest.resident);
     }
 
     for (when, resident) in [("after a restart", after_restart), ("after linking", after_linking)] {
         if let [few, all] = resident[..] {
             report.figure(format!("{FEW} sessions, {when}"), mib(few), "MiB");
             report.figure(format!("{many} sessions, {when}"), mib(all), "MiB");
-            let each = kib(all.saturating_sub(few)) / kib(many - FEW);
+            let each = number(all.saturating_sub(few)) / number(many - FEW);
             report.against(format!("memory of one more session, {when}"), each, "KiB", Goal::AtMost(120.0));
         }
     }
@@ -72,16 +77,32 @@ pub(crate) async fn run(plan: &Plan) -> Result<Report> {
     Ok(report)
 }
 
-/// Resident memory once nothing goes on any more, in KiB: after a connect the library compares keys for a while.
-async fn settled(gateway: &Gateway) -> Result<u64> {
+/// How a fleet was when it was left alone.
+struct Rest {
+    /// In KiB.
+    resident: u64,
+    after: Duration,
+    /// Whether nothing went on any more, or the time was up.
+    reached: bool,
+}
+
+/// Waits until nothing goes on any more: after a connect the library compares keys for a while.
+async fn settled(gateway: &Gateway, sessions: u64) -> Result<Rest> {
     let began = Instant::now();
+    let longest = SETTLE + LONGEST_SETTLE_EACH.mul_f64(number(sessions));
+    let quiet = QUIET * number(sessions.div_ceil(1000));
     tokio::time::sleep(SETTLE).await;
     loop {
         let before = machine::processor_time(&gateway.pids()?)?;
         tokio::time::sleep(LOOK_EVERY).await;
         let used = machine::processor_time(&gateway.pids()?)?.saturating_sub(before);
-        if used.as_secs_f64() < QUIET * LOOK_EVERY.as_secs_f64() || began.elapsed() > LONGEST_SETTLE {
-            return machine::resident(&gateway.pids()?);
+        let reached = used.as_secs_f64() < quiet * LOOK_EVERY.as_secs_f64();
+        if reached || began.elapsed() > longest {
+            return Ok(Rest {
+                resident: machine::resident(&gateway.pids()?)?,
+                after: began.elapsed(),
+                reached,
+            });
         }
     }
 }
@@ -112,11 +133,12 @@ async fn transactions(gateway: &Gateway) -> Result<Option<f64>> {
     Ok(Some(count as f64))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a number of kilobytes")]
-const fn kib(kib: u64) -> f64 {
-    kib as f64
+#[expect(clippy::cast_precision_loss, reason = "some millions at most")]
+const fn number(count: u64) -> f64 {
+    count as f64
 }
 
+/// In MiB, what is given in KiB.
 const fn mib(resident: u64) -> f64 {
-    kib(resident) / 1024.0
+    number(resident) / 1024.0
 }
