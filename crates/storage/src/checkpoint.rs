@@ -1,12 +1,16 @@
 //! Folding SQLite's write-ahead log into the database file, without anybody waiting for it.
 //!
 //! Left to itself SQLite does that in whichever commit makes the log too long, and everybody behind that commit waits
-//! for tens of milliseconds. Here another connection does most of it while commits go on; what was committed in the
-//! meantime is little, and the writer folds it in between two transactions. Then the log starts over.
+//! for tens of milliseconds. Here another connection does most of it while commits go on, and another thread waits for the
+//! disk; what was committed in the meantime is little, and the writer folds it in between two transactions. Then the log
+//! starts over.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    fs::File,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use sqlx::SqliteConnection;
@@ -46,17 +50,20 @@ impl Log {
 
 /// Keeps the log short until `stop`.
 pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
-    let Pools::Sqlite { writer, folder, log, .. } = &shared.pools else { return };
+    let Pools::Sqlite { writer, folder, log, file, .. } = &shared.pools else { return };
     while stop.run_until_cancelled(log.long.notified()).await.is_some() {
         log.writes.store(0, Ordering::Relaxed);
-        if let Err(error) = fold(writer, folder).await {
+        if let Err(error) = fold(writer, folder, file).await {
             tracing::warn!(%error, "the write-ahead log could not be folded in; it grows until the next time");
         }
     }
 }
 
-async fn fold(writer: &Writer, folder: &Pool<SqliteConnection>) -> Result<(), sqlx::Error> {
+async fn fold(writer: &Writer, folder: &Pool<SqliteConnection>, file: &Arc<File>) -> Result<(), sqlx::Error> {
     folder.get().await?.run(FOLD).await?;
+    // SQLite syncs the file only when all of the log is in it, which is in the writer's turn.
+    let file = Arc::clone(file);
+    tokio::task::spawn_blocking(move || file.sync_data()).await.map_err(std::io::Error::other)??;
     writer.execute(FOLD).await?;
     Ok(())
 }

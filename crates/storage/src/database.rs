@@ -122,6 +122,8 @@ pub(crate) enum Pools {
         /// The one connection that [folds the log in](checkpoint).
         folder: Pool<SqliteConnection>,
         log: checkpoint::Log,
+        /// The database file, to be synced. Below the connections, to be closed after them: with it go SQLite's own locks.
+        file: Arc<File>,
         /// Held as long as the database is open.
         _lock: File,
     },
@@ -270,7 +272,8 @@ async fn open_sqlite(path: &Path, options: &Options) -> Result<Pools, OpenError>
     let writer = Writer::open(connect.clone(), options.synchronous).await.map_err(not_ours)?;
     let connect = connect.read_only(true).create_if_missing(false).pragma("cache_size", READER_CACHE);
     let readers = Pool::open(connect, options.max_connections).await.map_err(not_ours)?;
-    Ok(Pools::Sqlite { writer, readers, folder, log: checkpoint::Log::default(), _lock: lock })
+    let file = Arc::new(File::open(path).map_err(file)?);
+    Ok(Pools::Sqlite { writer, readers, folder, log: checkpoint::Log::default(), file, _lock: lock })
 }
 
 /// Takes the lock that keeps a SQLite database to one process.

@@ -71,7 +71,19 @@ pub(crate) trait Write: Send + Sync + Sized + 'static {
 
 pub(crate) struct Pending<W: Write> {
     write: W,
-    reply: oneshot::Sender<Result<W::Output>>,
+    /// Nobody waits for what is written behind.
+    reply: Option<oneshot::Sender<Result<W::Output>>>,
+}
+
+impl<W: Write> Pending<W> {
+    fn answer(self, outcome: Result<W::Output>) {
+        match (self.reply, outcome) {
+            // A caller that has gone away does not need its answer.
+            (Some(reply), outcome) => drop(reply.send(outcome)),
+            (None, Ok(_)) => {}
+            (None, Err(error)) => tracing::warn!(%error, "a write that nobody waits for failed"),
+        }
+    }
 }
 
 macro_rules! lanes {
@@ -117,7 +129,7 @@ macro_rules! lanes {
                     }
                     Err(error) => {
                         $(for pending in self.$lane {
-                            let _ = pending.reply.send(Err(error.clone()));
+                            pending.answer(Err(error.clone()));
                         })+
                     }
                 }
@@ -183,8 +195,7 @@ async fn carry_out<W: Write>(
 fn answer<W: Write>(pending: Vec<Pending<W>>, outputs: Vec<W::Output>) {
     debug_assert_eq!(pending.len(), outputs.len(), "a write without an answer");
     for (pending, output) in pending.into_iter().zip(outputs) {
-        // A caller that has gone away does not need its answer.
-        let _ = pending.reply.send(Ok(output));
+        pending.answer(Ok(output));
     }
 }
 
@@ -218,10 +229,24 @@ impl GroupCommit {
     where
         Job: From<Pending<W>>,
     {
-        let closed = || Error::Unavailable("the database is being closed".to_owned());
         let (reply, answer) = oneshot::channel();
-        self.queue.send(Pending { write, reply }.into()).await.map_err(|_| closed())?;
+        self.queue(Pending { write, reply: Some(reply) }).await?;
         answer.await.map_err(|_| closed())?
+    }
+
+    /// Queues a write and waits no further: it is committed before, or with, any that is queued later.
+    pub(crate) async fn write_behind<W: Write>(&self, write: W) -> Result<()>
+    where
+        Job: From<Pending<W>>,
+    {
+        self.queue(Pending { write, reply: None }).await
+    }
+
+    async fn queue<W: Write>(&self, pending: Pending<W>) -> Result<()>
+    where
+        Job: From<Pending<W>>,
+    {
+        self.queue.send(pending.into()).await.map_err(|_| closed())
     }
 
     /// Commits what is queued, then refuses more.
@@ -229,6 +254,10 @@ impl GroupCommit {
         self.stop.cancel();
         self.tasks.wait().await;
     }
+}
+
+fn closed() -> Error {
+    Error::Unavailable("the database is being closed".to_owned())
 }
 
 async fn run(shared: Arc<Shared>, mut jobs: mpsc::Receiver<Job>, stop: CancellationToken) {

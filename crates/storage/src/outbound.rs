@@ -1,10 +1,10 @@
 //! Messages on their way to WhatsApp: stored before the caller hears "yes", sent by whoever holds the session.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 
 use domain::{
     Fence, MessageId, RunnerId, SessionId, Timestamp, UserId,
-    message::{Failure, Idempotency, Message, MessageState, NewMessage},
+    message::{Failure, Idempotency, Message, NewMessage},
 };
 use sqlx::QueryBuilder;
 use telemetry::trace;
@@ -232,90 +232,86 @@ impl Write for Accept {
         _shared: &Shared,
         tx: &mut Tx,
     ) -> Result<Vec<Accepted>> {
-        let mut chats = chats(tx, writes.iter().map(|write| &write.message)).await?;
         let mut rows = Vec::with_capacity(writes.len());
-        for Self { message, traceparent } in
-            writes.iter().filter(|write| chats.contains_key(&write.message.chat_of_session()))
-        {
+        for Self { message, traceparent } in writes {
             let body =
                 serde_json::to_string(&message.content).map_err(|error| Error::Refused(error.to_string()))?;
             rows.push((message, body, traceparent));
         }
-        let mut stored: HashMap<Uuid, i64> = HashMap::with_capacity(rows.len());
+        let mut stored: HashMap<Uuid, (i64, bool)> = HashMap::with_capacity(rows.len());
         for run in runs(&rows) {
-            let places: Vec<(Uuid, i64)> = with_conn!(tx, conn => {
-                let mut query = QueryBuilder::new(
-                    "INSERT INTO outbound (id, session_id, user_id, wa_id, chat, body, state, idempotency_key,
-                       request_hash, accepted_at, expires_at, traceparent) ",
-                );
-                query.push_values(run, |mut values, (message, body, traceparent)| {
-                    let idempotency = message.idempotency.as_ref();
-                    values
-                        .push_bind(message.id.uuid())
-                        .push_bind(message.session.uuid())
-                        .push_bind(message.user.0)
-                        .push_bind(message.wa_id.clone())
-                        .push_bind(message.chat.clone())
-                        .push_bind(body.clone())
-                        .push_bind(MessageState::Queued.as_str())
-                        .push_bind(idempotency.map(|idempotency| idempotency.key.clone()))
-                        .push_bind(idempotency.map(|idempotency| idempotency.request_hash.clone()))
-                        .push_bind(message.accepted_at.0)
-                        .push_bind(message.expires_at.0)
-                        .push_bind((*traceparent).clone());
-                });
-                query.push(" ON CONFLICT DO NOTHING RETURNING id, position");
-                query.build_query_as().fetch_all(conn).await?
-            });
-            stored.extend(places);
+            stored
+                .extend(insert(tx, run).await?.into_iter().map(|(id, place, behind)| (id, (place, behind))));
         }
+        let mut met = HashSet::with_capacity(writes.len());
         let mut outputs = Vec::with_capacity(writes.len());
         for Self { message, .. } in writes {
-            let waiting = chats.get_mut(&message.chat_of_session());
-            outputs.push(match (stored.get(&message.id.uuid()), waiting) {
-                (Some(position), Some(waiting)) => {
-                    let first = !std::mem::replace(waiting, true);
+            outputs.push(match stored.get(&message.id.uuid()) {
+                Some((position, behind)) => {
+                    let first = met.insert(message.chat_of_session()) && !behind;
                     Accepted::New { position: *position, first }
                 }
-                (None, Some(_)) => earlier(tx, message).await?,
-                (_, None) => Accepted::NoSession,
+                None => not_stored(tx, message).await?,
             });
         }
         Ok(outputs)
     }
 }
 
-/// The chats of the messages, and whether others wait in them; without those of sessions that are gone. The sessions stay
-/// at least until the transaction ends: nothing is left queued for one that is being removed.
-async fn chats<'a>(
+/// Stores messages, without those of sessions that are gone and those that are there already; returns the id and the
+/// position of each, and whether an earlier one of its chat waits. Of those in `run` PostgreSQL sees none here, SQLite
+/// those before it. The sessions stay at least until the transaction ends: nothing is left queued for one that is being
+/// removed.
+async fn insert(
     tx: &mut Tx,
-    messages: impl Iterator<Item = &'a NewMessage>,
-) -> Result<HashMap<(SessionId, &'a str), bool>> {
-    let wanted: BTreeSet<(SessionId, &str)> = messages.map(NewMessage::chat_of_session).collect();
-    let wanted: Vec<_> = wanted.into_iter().collect();
-    let mut chats = HashMap::with_capacity(wanted.len());
+    run: &[(&NewMessage, String, &Option<String>)],
+) -> Result<Vec<(Uuid, i64, bool)>> {
     let keep = KEEP_ROWS.of(tx);
-    for run in runs(&wanted) {
-        let rows: Vec<(Uuid, String, bool)> = with_conn!(tx, conn => {
-            let mut query = QueryBuilder::new(
-                "SELECT s.id, v.column2, EXISTS (
-                   SELECT 1 FROM outbound o
-                   WHERE o.session_id = s.id AND o.chat = v.column2 AND o.state = 'queued'
-                 ) FROM (",
-            );
-            query.push_values(run, |mut values, (session, chat)| {
-                values.push_bind(session.uuid()).push_bind((*chat).to_owned());
-            });
-            query.push(") AS v JOIN sessions s ON s.id = v.column1 ORDER BY s.id").push(keep);
-            query.build_query_as().fetch_all(conn).await?
+    Ok(with_conn!(tx, conn => {
+        let mut query = QueryBuilder::new(
+            "INSERT INTO outbound (session_id, id, user_id, wa_id, chat, body, state, idempotency_key, request_hash,
+               accepted_at, expires_at, traceparent)
+             SELECT s.id, v.column2, v.column3, v.column4, v.column5, v.column6, 'queued', v.column7, v.column8,
+               v.column9, v.column10, v.column11
+             FROM (",
+        );
+        query.push_values(run.iter().zip(0_i64..), |mut values, ((message, body, traceparent), place)| {
+            let idempotency = message.idempotency.as_ref();
+            values
+                .push_bind(message.session.uuid())
+                .push_bind(message.id.uuid())
+                .push_bind(message.user.0)
+                .push_bind(message.wa_id.clone())
+                .push_bind(message.chat.clone())
+                .push_bind(body.clone())
+                .push_bind(idempotency.map(|idempotency| idempotency.key.clone()))
+                .push_bind(idempotency.map(|idempotency| idempotency.request_hash.clone()))
+                .push_bind(message.accepted_at.0)
+                .push_bind(message.expires_at.0)
+                .push_bind((*traceparent).clone())
+                .push_bind(place);
         });
-        let found: HashMap<(SessionId, String), bool> =
-            rows.into_iter().map(|(session, chat, waiting)| ((session.into(), chat), waiting)).collect();
-        chats.extend(run.iter().filter_map(|(session, chat)| {
-            Some(((*session, *chat), *found.get(&(*session, (*chat).to_owned()))?))
-        }));
-    }
-    Ok(chats)
+        query.push(") AS v JOIN sessions s ON s.id = v.column1 ORDER BY s.id, v.column12").push(keep);
+        query.push(
+            " ON CONFLICT DO NOTHING RETURNING id, position, EXISTS (
+                SELECT 1 FROM outbound q
+                WHERE q.session_id = outbound.session_id AND q.chat = outbound.chat AND q.state = 'queued'
+                  AND q.position < outbound.position
+              )",
+        );
+        query.build_query_as().fetch_all(conn).await?
+    }))
+}
+
+/// Why a message was not stored.
+async fn not_stored(tx: &mut Tx, message: &NewMessage) -> Result<Accepted> {
+    let session: Option<(Uuid,)> = with_conn!(tx, conn => {
+        sqlx::query_as("SELECT id FROM sessions WHERE id = $1")
+            .bind(message.session.uuid())
+            .fetch_optional(conn)
+            .await?
+    });
+    if session.is_some() { earlier(tx, message).await } else { Ok(Accepted::NoSession) }
 }
 
 #[derive(sqlx::FromRow)]

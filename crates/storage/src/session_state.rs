@@ -99,6 +99,18 @@ impl SessionStore {
         if allowed { Ok(()) } else { Err(Error::LeaseLost) }
     }
 
+    /// The same without waiting for the commit, which comes before that of any [`write`](Self::write) that begins after
+    /// this has returned, or with it. Everything else may not see the changes until they have [settled](Self::settle). A
+    /// failure is logged, and the changes are lost with it.
+    pub async fn write_behind(&self, changes: Vec<Change>) -> Result<()> {
+        self.database.writes.write_behind(StateWrite { fence: self.fence, changes }).await
+    }
+
+    /// Returns once everything is committed that was [written behind](Self::write_behind) before.
+    pub async fn settle(&self) -> Result<()> {
+        self.database.writes.write(StateWrite { fence: self.fence, changes: Vec::new() }).await.map(drop)
+    }
+
     /// One value.
     pub async fn get(&self, kind: &'static str, key: &str) -> Result<Option<StateRow>> {
         Ok(self.get_many(kind, &[key]).await?.pop())

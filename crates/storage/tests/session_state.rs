@@ -1,3 +1,4 @@
+use domain::Fence;
 use storage::{Change, Error, SessionStore, StateRow};
 
 use crate::stand::on_both;
@@ -41,6 +42,27 @@ on_both! {
         assert_eq!(found.pop().unwrap().value, b"3");
         assert!(found.is_empty());
         assert!(!format!("{:?} {:?}", put("k", "a", "hidden"), store.get("k", "a").await).contains("hidden"));
+    }
+
+    async fn what_is_written_behind_comes_before_what_is_written_later(stand) {
+        let admin = stand.admin().await;
+        let fence = stand.held(admin, "shop").await;
+        let store = stand.database.session_store(fence);
+        store.write_behind(vec![put("k", "a", "1")]).await.unwrap();
+        store.write_behind(vec![put("k", "a", "2"), put("k", "b", "3")]).await.unwrap();
+        store.settle().await.unwrap();
+        assert_eq!(value(&store, "k", "a").await.unwrap(), "2");
+        store.write_behind(vec![put("k", "b", "4")]).await.unwrap();
+        store.write(vec![delete("k", "a")]).await.unwrap();
+        assert_eq!((value(&store, "k", "a").await, value(&store, "k", "b").await), (None, Some("4".to_owned())));
+
+        // Under a lost claim nothing is written, and nobody else's write fails with it.
+        let old = stand.database.session_store(Fence { token: fence.token - 1, ..fence });
+        old.write_behind(vec![put("k", "b", "stale")]).await.unwrap();
+        store.write(vec![put("k", "c", "5")]).await.unwrap();
+        old.settle().await.unwrap();
+        assert_eq!(value(&store, "k", "b").await.unwrap(), "4");
+        assert_eq!(value(&store, "k", "c").await.unwrap(), "5");
     }
 
     async fn the_last_change_wins(stand) {

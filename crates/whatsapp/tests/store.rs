@@ -374,9 +374,9 @@ async fn what_another_session_stores_is_not_seen(world: World) {
 async fn nothing_is_written_after_the_claim_is_lost(world: World) {
     let claim = Claim::held();
     let old = SqlBackend::alone(world.database.session_store(world.fence), Arc::clone(&claim) as _);
+    old.store_sent_message("1@lid", "M", b"sent").await.unwrap();
     old.put_session("1@lid.0", b"mine").await.unwrap();
     old.store_prekey(1, b"key", false).await.unwrap();
-    old.store_sent_message("1@lid", "M", b"sent").await.unwrap();
 
     let fence = world.taken_over().await;
     assert!(claim.held());
@@ -412,8 +412,10 @@ async fn a_wipe_leaves_nothing(world: World) {
     store.create().await.unwrap();
     store.put_session("1@lid.0", b"x").await.unwrap();
     store.put_lid_mapping(&mapping("1", "2")).await.unwrap();
+    store.store_sent_message("1@lid", "M", b"sent").await.unwrap();
     store.wipe().await.unwrap();
     assert!(!store.exists().await.unwrap());
+    assert_eq!(store.take_sent_message("1@lid", "M").await.unwrap(), None);
     assert!(!store.has_session("1@lid.0").await.unwrap());
     assert!(store.get_pn_mapping("2").await.unwrap().is_none());
 }

@@ -225,6 +225,13 @@ impl Traffic {
 }
 
 impl Count {
+    /// Promises that no request was refused, unless with one of these answers.
+    pub(crate) fn none_refused_but(&self, report: &mut Report, allowed: &[&str]) {
+        let refused: Vec<_> =
+            self.refused.iter().filter(|(answer, _)| !allowed.contains(&answer.as_str())).collect();
+        report.promise(refused.is_empty(), || format!("requests failed: {refused:?}"));
+    }
+
     /// Notes the figures, and what is not as promised.
     pub(crate) fn report(&mut self, report: &mut Report) {
         report.count("texts accepted by the APIs", self.accepted_out);

@@ -74,7 +74,7 @@ pub(crate) fn run(options: &Options) -> bool {
         test(options, &mut report, &mut counts);
     }
     say(format_args!("\n{}", report.summary()));
-    if tests {
+    if counts != Counts::default() {
         say(format_args!("{} passed, {} failed, {} ignored", counts.passed, counts.failed, counts.ignored));
     }
     report.passed()

@@ -48,6 +48,7 @@ impl SqlBackend {
 
     /// Removes everything.
     pub async fn wipe(&self) -> Result<()> {
+        self.check(self.state.settle().await)?;
         for kind in kinds::ALL {
             self.check(self.state.delete_prefix(kind, "").await)?;
         }

@@ -225,19 +225,23 @@ impl ProtocolStore for SqlBackend {
         .await
     }
 
+    /// Not awaited: the message waits in the gateway's own storage until it is noted as sent, which is queued later. Were
+    /// this lost in a crash, so would be that, and the message would go again.
     async fn store_sent_message(&self, chat_jid: &str, message_id: &str, payload: &[u8]) -> Result<()> {
-        self.write(vec![Change::Put {
+        self.writable()?;
+        let change = Change::Put {
             kind: kinds::SENT,
             key: kinds::key(&[chat_jid, message_id]),
             value: payload.to_vec(),
             number: 0,
             expires_at: Some(wacore::time::now_secs()),
-        }])
-        .await
+        };
+        self.check(self.state.write_behind(vec![change]).await)
     }
 
     async fn take_sent_message(&self, chat_jid: &str, message_id: &str) -> Result<Option<Vec<u8>>> {
         self.writable()?;
+        self.check(self.state.settle().await)?;
         let taken = self.state.take(kinds::SENT, &kinds::key(&[chat_jid, message_id])).await;
         Ok(self.check(taken)?.map(|row| row.value))
     }

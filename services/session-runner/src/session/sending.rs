@@ -1,7 +1,8 @@
 //! Brings stored messages to WhatsApp and notes what became of them.
 //!
 //! Storage is the queue; what is in memory is the part of it that was read. A command says "look now", may bring what
-//! would be read, and waits for the outcome. A message leaves the queue when WhatsApp's server has acknowledged it; if that is not certain, it
+//! would be read, and waits for the outcome: whoever does hears that WhatsApp has the message at once, storage a moment
+//! later. A message leaves the queue when WhatsApp's server has acknowledged it; if that is not certain, it
 //! goes again under the same id, which its recipient knows to be the same message.
 
 use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
@@ -327,7 +328,9 @@ impl Sending {
                 tried("sent");
                 metrics().messages_sent.add(1, [message.content.kind()]);
                 metrics().outbound_lag.note(sent_at.since(message.accepted_at).as_secs_f64());
-                self.note(message, Progress::Sent, SessionReply::Sent { sent_at });
+                let reply = SessionReply::Sent { sent_at };
+                self.answer(message.id, &reply);
+                self.note(message, Progress::Sent, reply);
             }
             Err(error) => match error.verdict() {
                 Verdict::Again(pause) => {
@@ -354,7 +357,7 @@ impl Sending {
         self.note(message, Progress::Failed(failure.clone()), SessionReply::Failed { failure });
     }
 
-    /// Stores what became of a message, however long that takes, then tells who waits.
+    /// Stores what became of a message, however long that takes, then tells who still waits.
     fn note(&mut self, message: &Message, progress: Progress, reply: SessionReply) {
         let (database, fence, id) = (self.database.clone(), self.fence, message.id);
         let file = matches!(message.content, Content::Media(_))
