@@ -263,16 +263,21 @@ impl Database {
     }
 
     /// Takes up to `limit` free sessions for a runner, each under a new token.
+    ///
+    /// Those that are free are looked up once, in front: PostgreSQL, whose statistics are of a time when all sessions were
+    /// owned, expects hardly any, and as a condition would look for them again for each.
     pub async fn claim_sessions(&self, runner: RunnerId, limit: u32) -> Result<Vec<Claimed>> {
         let mut tx = self.begin().await?;
         let sql = format!(
             concat!(
-                "UPDATE sessions SET runner_id = $1, token = token + 1 WHERE id IN (
+                "WITH free (free_id) AS (
                    SELECT id FROM sessions
                    WHERE runner_id IS NULL AND wanted
                      AND state IN ('pairing', 'connecting', 'connected', 'reconnecting')
                    LIMIT $2{}
-                 ) AND runner_id IS NULL RETURNING token, ",
+                 )
+                 UPDATE sessions SET runner_id = $1, token = token + 1 FROM free
+                 WHERE id = free_id AND runner_id IS NULL RETURNING token, ",
                 columns!()
             ),
             SKIP_LOCKED.of(&tx)
