@@ -127,7 +127,12 @@ pub(crate) enum Pools {
         /// Held as long as the database is open.
         _lock: File,
     },
-    Postgres(Pool<PgConnection>),
+    Postgres {
+        pool: Pool<PgConnection>,
+        /// One connection that nothing else uses: a lease must not wait in line behind a thousand sessions that all want
+        /// something at once.
+        leases: Pool<PgConnection>,
+    },
 }
 
 pub(crate) struct Shared {
@@ -183,14 +188,17 @@ impl Database {
                 readers.close().await;
                 writer.close().await;
             }
-            Pools::Postgres(pool) => pool.close().await,
+            Pools::Postgres { pool, leases } => {
+                leases.close().await;
+                pool.close().await;
+            }
         }
     }
 
     pub(crate) async fn reader(&self) -> crate::Result<Reader> {
         Ok(match &self.shared.pools {
             Pools::Sqlite { readers, .. } => Reader::Sqlite(readers.get().await?),
-            Pools::Postgres(pool) => Reader::Postgres(pool.get().await?),
+            Pools::Postgres { pool, .. } => Reader::Postgres(pool.get().await?),
         })
     }
 
@@ -208,7 +216,19 @@ impl Shared {
     pub(crate) async fn begin(&self) -> Result<Tx, sqlx::Error> {
         Ok(match &self.pools {
             Pools::Sqlite { writer, .. } => Tx::Sqlite(writer.begin(Durability::Durable).await?),
-            Pools::Postgres(pool) => Tx::Postgres(Transaction::begin(pool.get().await?, "BEGIN").await?),
+            Pools::Postgres { pool, .. } => {
+                Tx::Postgres(Transaction::begin(pool.get().await?, "BEGIN").await?)
+            }
+        })
+    }
+
+    /// A transaction that renews a lease.
+    pub(crate) async fn begin_renewal(&self) -> Result<Tx, sqlx::Error> {
+        Ok(match &self.pools {
+            Pools::Sqlite { .. } => self.begin().await?,
+            Pools::Postgres { leases, .. } => {
+                Tx::Postgres(Transaction::begin(leases.get().await?, "BEGIN").await?)
+            }
         })
     }
 
@@ -217,7 +237,7 @@ impl Shared {
     pub(crate) async fn begin_relaxed(&self) -> Result<Tx, sqlx::Error> {
         Ok(match &self.pools {
             Pools::Sqlite { writer, .. } => Tx::Sqlite(writer.begin(Durability::Relaxed).await?),
-            Pools::Postgres(pool) => {
+            Pools::Postgres { pool, .. } => {
                 let begin = "BEGIN; SET LOCAL synchronous_commit = off";
                 Tx::Postgres(Transaction::begin(pool.get().await?, begin).await?)
             }
@@ -318,6 +338,7 @@ async fn open_postgres(options: &Options) -> Result<Pools, OpenError> {
         }
         _ => OpenError::Unreachable(error.to_string()),
     };
+    let leases = Pool::new(connect.clone(), 1).map_err(refused)?;
     let pool = Pool::open(connect, options.max_connections.max(2)).await.map_err(refused)?;
     let mut connection = pool.get().await.map_err(refused)?;
     let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int")
@@ -329,7 +350,7 @@ async fn open_postgres(options: &Options) -> Result<Pools, OpenError> {
     }
     schema::prepare_postgres(&mut connection, options.migrate).await?;
     drop(connection);
-    Ok(Pools::Postgres(pool))
+    Ok(Pools::Postgres { pool, leases })
 }
 
 #[cfg(test)]
@@ -348,5 +369,16 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(limit, "5s");
+    }
+    /// Sessions by the thousand may want something at once; the runner that they all depend on must not wait behind them.
+    #[tokio::test]
+    async fn a_lease_is_renewed_while_every_connection_is_in_use() {
+        let options = Options { max_connections: 2, ..Options::new(scratch::postgres_url().unwrap()) };
+        let keys = Arc::new(KeyRing::parse(&KeyRing::generate()).unwrap());
+        let database = Database::open(&options, keys, Arc::new(domain::SystemClock)).await.unwrap();
+        let _in_use = (database.reader().await.unwrap(), database.reader().await.unwrap());
+        let renewal = database.renew_runner(domain::RunnerId::new(), Duration::from_secs(6));
+        let renewed = tokio::time::timeout(Duration::from_secs(5), renewal).await.expect("it waits in line");
+        assert!(!renewed.unwrap(), "there is no such runner");
     }
 }

@@ -109,14 +109,19 @@ pub(crate) struct Pool<C: Poolable>(deadpool::managed::Pool<Opening<C>>);
 impl<C: Poolable> Pool<C> {
     /// Opens one, and more when they are needed, up to `most`.
     pub(crate) async fn open(connect: C::Options, most: u32) -> Result<Self, sqlx::Error> {
+        let pool = Self::new(connect, most)?;
+        drop(pool.get().await?);
+        Ok(pool)
+    }
+
+    /// Opens none before the first is needed.
+    pub(crate) fn new(connect: C::Options, most: u32) -> Result<Self, sqlx::Error> {
         let pool = deadpool::managed::Pool::builder(Opening(connect))
             .max_size(usize::try_from(most.max(1)).unwrap_or(usize::MAX))
             .queue_mode(QueueMode::Lifo)
             .build()
             .map_err(|error| sqlx::Error::Configuration(error.into()))?;
-        let pool = Self(pool);
-        drop(pool.get().await?);
-        Ok(pool)
+        Ok(Self(pool))
     }
 
     /// Takes one out, waiting in line when all are in use.

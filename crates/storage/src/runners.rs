@@ -87,7 +87,7 @@ impl Database {
 
     /// Renews a lease; `false` when the runner is no longer known: it has been given up and must start anew.
     pub async fn renew_runner(&self, runner: RunnerId, lease: Duration) -> Result<bool> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.shared.begin_renewal().await?;
         let now = DATABASE_NOW.of(&tx);
         let sql = format!("UPDATE runners SET expires_at = {now} + $2 WHERE id = $1");
         let renewed = with_conn!(&mut tx, conn => {
